@@ -1,0 +1,97 @@
+package media
+
+import "context"
+
+// Clip is one decoded clip. It may share memory with a cache: treat it as read-only.
+type Clip struct {
+	Name   string    // as Source.Name
+	Label  int       // class index, -1 when unlabelled
+	Frames []uint8   // [T,H,W,3], RGB, FPS frames per second; empty without video
+	T      int       // number of frames
+	H, W   int       // pixels
+	FPS    int       // frames per second
+	Wave   []float32 // mono samples in [-1,1], Rate per second; empty without audio
+	Rate   int       // Hz
+}
+
+// Frame returns frame t as [H,W,3], sharing the clip's memory.
+func (c *Clip) Frame(t int) []uint8 {
+	n := c.H * c.W * 3
+	return c.Frames[t*n : (t+1)*n]
+}
+
+// bytes is the memory that the clip's samples hold.
+func (c *Clip) bytes() int64 { return int64(len(c.Frames)) + 4*int64(len(c.Wave)) }
+
+// cut returns the part of the clip that the span covers. A span past the end gives what is left,
+// and at least the last frame, so that a rounding of the duration never empties a clip.
+func (c *Clip) cut(span Span) *Clip {
+	out := *c
+	if c.T > 0 {
+		first := min(int(span.Start*float64(c.FPS)+1e-6), c.T-1)
+		last := min(first+spanFrames(span.Seconds, c.FPS), c.T)
+		n := c.H * c.W * 3
+		out.Frames, out.T = c.Frames[first*n:last*n], last-first
+	}
+	if len(c.Wave) > 0 {
+		first := min(int(span.Start*float64(c.Rate)+0.5), len(c.Wave))
+		last := min(first+int(span.Seconds*float64(c.Rate)+0.5), len(c.Wave))
+		out.Wave = c.Wave[first:last]
+	}
+	return &out
+}
+
+// spanFrames is the number of frames in so many seconds, at least one.
+func spanFrames(seconds float64, fps int) int {
+	return max(int(seconds*float64(fps)+0.5), 1)
+}
+
+// Span is a part of a clip, in seconds from its beginning.
+type Span struct {
+	Start, Seconds float64
+}
+
+// Source yields clips by index. Implementations are safe for concurrent use.
+type Source interface {
+	// Len is the number of clips.
+	Len() int
+	// Name identifies clip i to a person, e.g. the file's path below its folder.
+	Name(i int) string
+	// Label is the class index of clip i, -1 when it has none.
+	Label(i int) int
+	// Classes are the names that labels index; it may be empty.
+	Classes() []string
+	// Duration is the length of clip i in seconds over which every wanted stream has samples;
+	// 0 when the file does not tell.
+	Duration(i int) float64
+	// Load decodes the span of clip i, and no more than it needs. A clip that ends within the span
+	// comes back shorter. The error names the clip and says what is wrong with it.
+	Load(ctx context.Context, i int, span Span) (*Clip, error)
+}
+
+// Modal is implemented by sources that may lack a modality. A source without it has both.
+type Modal interface {
+	// Modalities tells whether the source's clips carry video and audio.
+	Modalities() (video, audio bool)
+}
+
+// modalities asks the source what its clips carry.
+func modalities(src Source) (video, audio bool) {
+	if m, ok := src.(Modal); ok {
+		return m.Modalities()
+	}
+	return true, true
+}
+
+// Batch is what one training step reads. Views are dense, row-major and normalised.
+type Batch struct {
+	B           int
+	Step        int         // number of the batch, counted from 0
+	VideoGlobal []float32   // [B,3,T,H,W]; nil when the source has no video
+	AudioGlobal []float32   // [B,1,F,S]; nil when the source has no audio
+	VideoLocal  [][]float32 // one [B,3,t,h,w] per local view
+	AudioLocal  [][]float32 // one [B,1,F,s] per local view
+	Labels      []int       // [B], -1 when unlabelled
+	Names       []string    // [B]
+	Indices     []int       // [B], the clips' indices in the source
+}
