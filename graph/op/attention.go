@@ -1,0 +1,189 @@
+package op
+
+import (
+	"math"
+
+	"goxkd/graph"
+)
+
+var attentionOp, attentionGradOp, attentionProbsOp *graph.Op
+
+// AttentionAttrs holds the number of heads.
+type AttentionAttrs struct{ Heads int }
+
+// Attention is multi-head self-attention from the joint projection qkv [B,N,3D], laid out (q|k|v, head, D/heads) innermost;
+// the result is [B,N,D], heads side by side. Scores are scaled by (D/heads)^-1/2 (Vaswani et al., 2017).
+func Attention(g *graph.Graph, qkv *graph.Node, heads int) *graph.Node {
+	return g.Apply(attentionOp, AttentionAttrs{heads}, qkv)
+}
+
+// AttentionProbs gives the attention probabilities [B,heads,N,N] (query, key) of Attention; no gradient flows through it.
+func AttentionProbs(g *graph.Graph, qkv *graph.Node, heads int) *graph.Node {
+	return g.Apply(attentionProbsOp, AttentionAttrs{heads}, qkv)
+}
+
+// AttentionSize gives batch, tokens, heads and width per head of an attention node.
+func AttentionSize(n *graph.Node) (batch, tokens, heads, width int) {
+	s := n.Inputs[0].Shape
+	heads = n.Attrs.(AttentionAttrs).Heads
+	return s[0], s[1], heads, s[2] / 3 / heads
+}
+
+func attentionInput(n *graph.Node) graph.Shape {
+	s, heads := n.Inputs[0].Shape, n.Attrs.(AttentionAttrs).Heads
+	if len(s) != 3 || heads < 1 || s[2]%(3*heads) != 0 {
+		graph.Failf("%s: %v is not [B,N,3·heads·d] with %d heads", n.Op.Name, s, heads)
+	}
+	return s
+}
+
+// headProbs writes softmax(q kᵀ scale) of one head to p [N,N].
+func headProbs[T graph.Float](p, qkv []T, tokens, width, stride, q, k int) {
+	scale := 1 / math.Sqrt(float64(width))
+	for i := 0; i < tokens; i++ {
+		row := p[i*tokens : (i+1)*tokens]
+		for j := range row {
+			row[j] = T(scale * dot(qkv[i*stride+q:i*stride+q+width], qkv[j*stride+k:j*stride+k+width]))
+		}
+		softmaxRow(row, row)
+	}
+}
+
+func attentionProbsRef[T graph.Float](c *graph.Call[T]) {
+	batch, tokens, heads, width := AttentionSize(c.Node)
+	dim := heads * width
+	c.Par(batch*heads, 1, func(lo, hi int) {
+		for bh := lo; bh < hi; bh++ {
+			x := c.In[0][bh/heads*tokens*3*dim:]
+			h := bh % heads * width
+			headProbs(c.Out[bh*tokens*tokens:], x, tokens, width, 3*dim, h, dim+h)
+		}
+	})
+}
+
+func attentionRef[T graph.Float](c *graph.Call[T]) {
+	batch, tokens, heads, width := AttentionSize(c.Node)
+	dim := heads * width
+	c.Par(batch*heads, 1, func(lo, hi int) {
+		p := make([]T, tokens*tokens)
+		sums := make([]float64, width)
+		for bh := lo; bh < hi; bh++ {
+			b, h := bh/heads, bh%heads*width
+			x := c.In[0][b*tokens*3*dim:]
+			headProbs(p, x, tokens, width, 3*dim, h, dim+h)
+			for i := 0; i < tokens; i++ {
+				clear(sums)
+				for j := 0; j < tokens; j++ {
+					w := float64(p[i*tokens+j])
+					for d, v := range x[j*3*dim+2*dim+h:][:width] {
+						sums[d] += w * float64(v)
+					}
+				}
+				for d, s := range sums {
+					c.Out[(b*tokens+i)*dim+h+d] = T(s)
+				}
+			}
+		}
+	})
+}
+
+// attentionGradRef computes the probabilities P again, then dV = Pᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ dP P),
+// dQ = scale dS K, dK = scale dSᵀ Q.
+func attentionGradRef[T graph.Float](c *graph.Call[T]) {
+	batch, tokens, heads, width := AttentionSize(c.Node)
+	dim := heads * width
+	scale := 1 / math.Sqrt(float64(width))
+	c.Par(batch*heads, 1, func(lo, hi int) {
+		p := make([]T, tokens*tokens)
+		grads := make([]float64, 3*tokens*width)
+		ds := make([]float64, tokens)
+		for bh := lo; bh < hi; bh++ {
+			b, h := bh/heads, bh%heads*width
+			x, dx := c.In[0][b*tokens*3*dim:], c.Out[b*tokens*3*dim:]
+			headProbs(p, x, tokens, width, 3*dim, h, dim+h)
+			clear(grads)
+			dq, dk, dv := grads[:tokens*width], grads[tokens*width:2*tokens*width], grads[2*tokens*width:]
+			for i := 0; i < tokens; i++ {
+				row := p[i*tokens : (i+1)*tokens]
+				do := c.In[1][(b*tokens+i)*dim+h:][:width]
+				q := x[i*3*dim+h:][:width]
+				var mean float64
+				for j, w := range row {
+					v := x[j*3*dim+2*dim+h:][:width]
+					ds[j] = dot(do, v)
+					mean += ds[j] * float64(w)
+				}
+				for j, w := range row {
+					k := x[j*3*dim+dim+h:][:width]
+					s := float64(w) * (ds[j] - mean) * scale
+					for d := range do {
+						dv[j*width+d] += float64(w) * float64(do[d])
+						dq[i*width+d] += s * float64(k[d])
+						dk[j*width+d] += s * float64(q[d])
+					}
+				}
+			}
+			for i := 0; i < tokens; i++ {
+				for part := 0; part < 3; part++ {
+					for d, v := range grads[(part*tokens+i)*width:][:width] {
+						dx[i*3*dim+part*dim+h+d] = T(v)
+					}
+				}
+			}
+		}
+	})
+}
+
+func init() {
+	one, two, three := AttentionAttrs{1}, AttentionAttrs{2}, AttentionAttrs{3}
+	attentionOp = graph.Register(graph.Op{
+		Name: "attention", Formula: "O = softmax(Q Kᵀ / √d) V per head",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 1)
+			s := attentionInput(n)
+			return graph.Shape{s[0], s[1], s[2] / 3}
+		},
+		Ref32: attentionRef[float32], Ref64: attentionRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{g.Apply(attentionGradOp, n.Attrs, n.Inputs[0], dy)}
+		},
+		Launch: attentionLaunch,
+		Cases: []graph.Case{
+			{Name: "one head", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: one},
+			{Name: "two heads", Shapes: []graph.Shape{{2, 4, 18}}, Attrs: two, Range: [2]float64{-2, 2}},
+			{Name: "one token", Shapes: []graph.Shape{{2, 1, 6}}, Attrs: one},
+			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},
+		},
+	})
+	attentionGradOp = graph.Register(graph.Op{
+		Name: "attention_grad", Formula: "dV = Pᵀ dO; dS = P (dO Vᵀ - Σ); dQ = dS K / √d; dK = dSᵀ Q / √d",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 2)
+			s := attentionInput(n)
+			wantShape(n, 1, graph.Shape{s[0], s[1], s[2] / 3})
+			return s
+		},
+		Ref32: attentionGradRef[float32], Ref64: attentionGradRef[float64],
+		NoGrad: secondDerivative,
+		Launch: attentionGradLaunch,
+		Cases: []graph.Case{
+			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 18}, {2, 5, 6}}, Attrs: two},
+			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}, {3, 145, 96}}, Attrs: three, Large: true},
+		},
+	})
+	attentionProbsOp = graph.Register(graph.Op{
+		Name: "attention_probs", Formula: "P = softmax(Q Kᵀ / √d) per head",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 1)
+			s := attentionInput(n)
+			return graph.Shape{s[0], n.Attrs.(AttentionAttrs).Heads, s[1], s[1]}
+		},
+		Ref32: attentionProbsRef[float32], Ref64: attentionProbsRef[float64],
+		NoGrad: "the teachers' attention is read without gradient",
+		Launch: attentionProbsLaunch,
+		Cases: []graph.Case{
+			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: two},
+			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},
+		},
+	})
+}

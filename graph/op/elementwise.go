@@ -1,0 +1,212 @@
+package op
+
+import (
+	"math"
+
+	"goxkd/graph"
+)
+
+// The operations of this file work element by element. In the binary ones b may have only the innermost dimensions of a and
+// is then repeated over the rest (a bias, a position embedding, a scalar).
+var (
+	addOp, subOp, mulOp, divOp, linCombOp, geluOp, geluGradOp *graph.Op
+)
+
+// Add is a + b.
+func Add(g *graph.Graph, a, b *graph.Node) *graph.Node { return g.Apply(addOp, nil, a, b) }
+
+// Sub is a - b.
+func Sub(g *graph.Graph, a, b *graph.Node) *graph.Node { return g.Apply(subOp, nil, a, b) }
+
+// Mul is a * b, element by element.
+func Mul(g *graph.Graph, a, b *graph.Node) *graph.Node { return g.Apply(mulOp, nil, a, b) }
+
+// Div is a / b, element by element.
+func Div(g *graph.Graph, a, b *graph.Node) *graph.Node { return g.Apply(divOp, nil, a, b) }
+
+// MaxTerms is the number of tensors LinComb and Concat take: WebGPU grants eight storage buffers.
+const MaxTerms = 7
+
+// LinComb is Σ weights[i]·xs[i], tensors of one shape.
+func LinComb(g *graph.Graph, weights []float64, xs ...*graph.Node) *graph.Node {
+	return g.Apply(linCombOp, weights, xs...)
+}
+
+// Scale is w·x.
+func Scale(g *graph.Graph, w float64, x *graph.Node) *graph.Node {
+	return LinComb(g, []float64{w}, x)
+}
+
+// GELU is x·Φ(x) with the exact normal distribution function (Hendrycks and Gimpel, 2016).
+func GELU(g *graph.Graph, x *graph.Node) *graph.Node { return g.Apply(geluOp, nil, x) }
+
+func binaryShape(n *graph.Node) graph.Shape {
+	wants(n, 2)
+	if !n.Inputs[0].Shape.HasSuffix(n.Inputs[1].Shape) {
+		graph.Failf("%s: %v does not end in %v", n.Op.Name, n.Inputs[0].Shape, n.Inputs[1].Shape)
+	}
+	return n.Inputs[0].Shape
+}
+
+// binaryRef applies f to a and the repeated b.
+func binaryRef[T graph.Float](f func(a, b T) T) graph.Ref[T] {
+	return func(c *graph.Call[T]) {
+		a, b, y := c.In[0], c.In[1], c.Out
+		c.Par(len(y), grain, func(lo, hi int) {
+			j := lo % len(b)
+			for i := lo; i < hi; i++ {
+				y[i] = f(a[i], b[j])
+				if j++; j == len(b) {
+					j = 0
+				}
+			}
+		})
+	}
+}
+
+// foldTo sums x over its leading dimensions down to the shape of b: the gradient of repetition.
+func foldTo(g *graph.Graph, x, b *graph.Node) *graph.Node {
+	if x.Shape.Size() == b.Shape.Size() {
+		return g.Reshape(x, b.Shape...)
+	}
+	k := b.Shape.Size()
+	return g.Reshape(SumAxis(g, g.Reshape(x, x.Shape.Size()/k, k), 0, 1), b.Shape...)
+}
+
+// binaryCases are shapes for b equal to a, a row, a scalar; some ragged.
+func binaryCases(rng [2]float64) []graph.Case {
+	return []graph.Case{
+		{Name: "same", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 7}}, Range: rng},
+		{Name: "row", Shapes: []graph.Shape{{4, 3, 9}, {9}}, Range: rng},
+		{Name: "rows", Shapes: []graph.Shape{{4, 3, 9}, {3, 9}}, Range: rng},
+		{Name: "scalar", Shapes: []graph.Shape{{17}, {1}}, Range: rng},
+		{Name: "large", Shapes: []graph.Shape{{16, 145, 96}, {145, 96}}, Range: rng, Large: true},
+	}
+}
+
+func geluRef[T graph.Float](c *graph.Call[T]) {
+	x, y := c.In[0], c.Out
+	c.Par(len(y), grain/8, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			v := float64(x[i])
+			y[i] = T(0.5 * v * (1 + math.Erf(v/math.Sqrt2)))
+		}
+	})
+}
+
+func geluGradRef[T graph.Float](c *graph.Call[T]) {
+	x, dy, dx := c.In[0], c.In[1], c.Out
+	c.Par(len(dx), grain/8, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			v := float64(x[i])
+			phi := math.Exp(-0.5*v*v) / math.Sqrt(2*math.Pi)
+			dx[i] = T(float64(dy[i]) * (0.5*(1+math.Erf(v/math.Sqrt2)) + v*phi))
+		}
+	})
+}
+
+func linCombRef[T graph.Float](c *graph.Call[T]) {
+	w := c.Node.Attrs.([]float64)
+	c.Par(len(c.Out), grain, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			var sum float64
+			for k, x := range c.In {
+				sum += w[k] * float64(x[i])
+			}
+			c.Out[i] = T(sum)
+		}
+	})
+}
+
+func init() {
+	addOp = graph.Register(graph.Op{
+		Name: "add", Formula: "y = a + b, b repeated over leading dimensions", Shape: binaryShape,
+		Ref32: binaryRef(func(a, b float32) float32 { return a + b }),
+		Ref64: binaryRef(func(a, b float64) float64 { return a + b }),
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{dy, foldTo(g, dy, n.Inputs[1])}
+		},
+		Launch: binaryLaunch("add"),
+		Cases:  binaryCases([2]float64{-2, 2}),
+	})
+	subOp = graph.Register(graph.Op{
+		Name: "sub", Formula: "y = a - b, b repeated over leading dimensions", Shape: binaryShape,
+		Ref32: binaryRef(func(a, b float32) float32 { return a - b }),
+		Ref64: binaryRef(func(a, b float64) float64 { return a - b }),
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{dy, Scale(g, -1, foldTo(g, dy, n.Inputs[1]))}
+		},
+		Launch: binaryLaunch("sub"),
+		Cases:  binaryCases([2]float64{-2, 2}),
+	})
+	mulOp = graph.Register(graph.Op{
+		Name: "mul", Formula: "y = a · b, b repeated over leading dimensions", Shape: binaryShape,
+		Ref32: binaryRef(func(a, b float32) float32 { return a * b }),
+		Ref64: binaryRef(func(a, b float64) float64 { return a * b }),
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{Mul(g, dy, n.Inputs[1]), foldTo(g, Mul(g, dy, n.Inputs[0]), n.Inputs[1])}
+		},
+		Launch: binaryLaunch("mul"),
+		Cases:  binaryCases([2]float64{-2, 2}),
+	})
+	divOp = graph.Register(graph.Op{
+		Name: "div", Formula: "y = a / b, b repeated over leading dimensions", Shape: binaryShape,
+		Ref32: binaryRef(func(a, b float32) float32 { return a / b }),
+		Ref64: binaryRef(func(a, b float64) float64 { return a / b }),
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{Div(g, dy, n.Inputs[1]),
+				Scale(g, -1, foldTo(g, Mul(g, dy, Div(g, n, n.Inputs[1])), n.Inputs[1]))}
+		},
+		Launch: binaryLaunch("div"),
+		Cases:  binaryCases([2]float64{0.5, 2}),
+	})
+	linCombOp = graph.Register(graph.Op{
+		Name: "lincomb", Formula: "y = Σ wᵢ xᵢ",
+		Shape: func(n *graph.Node) graph.Shape {
+			if w := n.Attrs.([]float64); len(w) != len(n.Inputs) || len(w) == 0 || len(w) > MaxTerms {
+				graph.Failf("lincomb: %d weights for %d tensors (at most %d)", len(w), len(n.Inputs), MaxTerms)
+			}
+			return sameShape(n)
+		},
+		Ref32: linCombRef[float32], Ref64: linCombRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			out := make([]*graph.Node, len(n.Inputs))
+			for i, w := range n.Attrs.([]float64) {
+				out[i] = dy
+				if w != 1 {
+					out[i] = Scale(g, w, dy)
+				}
+			}
+			return out
+		},
+		Launch: linCombLaunch,
+		Cases: []graph.Case{
+			{Name: "one", Shapes: []graph.Shape{{7}}, Attrs: []float64{-0.5}},
+			{Name: "three", Shapes: []graph.Shape{{2, 5}, {2, 5}, {2, 5}}, Attrs: []float64{1, 2, -3}},
+			{Name: "seven", Shapes: []graph.Shape{{1}, {1}, {1}, {1}, {1}, {1}, {1}}, Attrs: []float64{1, 2, 3, 4, 5, 6, 7}},
+		},
+	})
+	geluOp = graph.Register(graph.Op{
+		Name: "gelu", Formula: "y = x/2 · (1 + erf(x/√2))", Shape: firstShape,
+		Ref32: geluRef[float32], Ref64: geluRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{g.Apply(geluGradOp, nil, n.Inputs[0], dy)}
+		},
+		Launch: geluLaunch,
+		Cases: []graph.Case{
+			{Name: "middle", Shapes: []graph.Shape{{13, 5}}, Range: [2]float64{-3, 3}},
+			{Name: "tails", Shapes: []graph.Shape{{501}}, Range: [2]float64{-12, 12}},
+			{Name: "large", Shapes: []graph.Shape{{16, 145, 384}}, Range: [2]float64{-4, 4}, Large: true},
+		},
+	})
+	geluGradOp = graph.Register(graph.Op{
+		Name: "gelu_grad", Formula: "dx = dy · (Φ(x) + x φ(x))", Shape: sameShape,
+		Ref32: geluGradRef[float32], Ref64: geluGradRef[float64],
+		NoGrad: secondDerivative,
+		Launch: geluGradLaunch,
+		Cases: []graph.Case{
+			{Name: "middle", Shapes: []graph.Shape{{13, 5}, {13, 5}}, Range: [2]float64{-3, 3}},
+			{Name: "tails", Shapes: []graph.Shape{{501}, {501}}, Range: [2]float64{-12, 12}},
+		},
+	})
+}

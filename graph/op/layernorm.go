@@ -1,0 +1,206 @@
+package op
+
+import (
+	"math"
+
+	"goxkd/graph"
+)
+
+var layerNormOp, rowStatsOp, layerNormGradOp, layerNormGradGainOp *graph.Op
+
+// LayerNormAttrs holds the constant added to the variance.
+type LayerNormAttrs struct{ Eps float64 }
+
+// LayerNorm normalises the innermost rows of x [..., C] to mean 0 and variance 1 (biased), then applies gain and bias [C];
+// both may be nil (Ba, Kiros and Hinton, 2016).
+func LayerNorm(g *graph.Graph, x, gain, bias *graph.Node, eps float64) *graph.Node {
+	if gain == nil {
+		return g.Apply(layerNormOp, LayerNormAttrs{eps}, x)
+	}
+	return g.Apply(layerNormOp, LayerNormAttrs{eps}, x, gain, bias)
+}
+
+// moments gives the mean of a row and 1/√(variance + eps).
+func moments[T graph.Float](row []T, eps float64) (mean, scale float64) {
+	for _, v := range row {
+		mean += float64(v)
+	}
+	mean /= float64(len(row))
+	var variance float64
+	for _, v := range row {
+		d := float64(v) - mean
+		variance += d * d
+	}
+	return mean, 1 / math.Sqrt(variance/float64(len(row))+eps)
+}
+
+func layerNormRef[T graph.Float](c *graph.Call[T]) {
+	w, eps := c.Node.Shape.Last(), c.Node.Attrs.(LayerNormAttrs).Eps
+	x, y := c.In[0], c.Out
+	c.Par(len(x)/w, rowGrain(4*w), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			row, out := x[r*w:(r+1)*w], y[r*w:(r+1)*w]
+			mean, scale := moments(row, eps)
+			if len(c.In) == 1 {
+				for i, v := range row {
+					out[i] = T((float64(v) - mean) * scale)
+				}
+				continue
+			}
+			gain, bias := c.In[1][:w], c.In[2][:w]
+			for i, v := range row {
+				out[i] = T((float64(v)-mean)*scale*float64(gain[i]) + float64(bias[i]))
+			}
+		}
+	})
+}
+
+func rowStatsRef[T graph.Float](c *graph.Call[T]) {
+	w, eps := c.Node.Inputs[0].Shape.Last(), c.Node.Attrs.(LayerNormAttrs).Eps
+	x := c.In[0]
+	c.Par(len(x)/w, rowGrain(w), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			mean, scale := moments(x[r*w:(r+1)*w], eps)
+			c.Out[2*r], c.Out[2*r+1] = T(mean), T(scale)
+		}
+	})
+}
+
+// layerNormGradRef: with h = (x-mean)·scale and d = dy·gain, dx = scale · (d - mean(d) - h·mean(d·h)).
+func layerNormGradRef[T graph.Float](c *graph.Call[T]) {
+	w := c.Node.Shape.Last()
+	x, stats, dy := c.In[0], c.In[1], c.In[2]
+	var gain []T
+	if len(c.In) == 4 {
+		gain = c.In[3]
+	}
+	c.Par(len(x)/w, rowGrain(4*w), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			row, d, dx := x[r*w:(r+1)*w], dy[r*w:(r+1)*w], c.Out[r*w:(r+1)*w]
+			mean, scale := float64(stats[2*r]), float64(stats[2*r+1])
+			var sum, sumH float64
+			for i := range row {
+				v := float64(d[i])
+				if gain != nil {
+					v *= float64(gain[i])
+				}
+				sum += v
+				sumH += v * (float64(row[i]) - mean) * scale
+			}
+			sum /= float64(w)
+			sumH /= float64(w)
+			for i := range row {
+				v := float64(d[i])
+				if gain != nil {
+					v *= float64(gain[i])
+				}
+				dx[i] = T(scale * (v - sum - (float64(row[i])-mean)*scale*sumH))
+			}
+		}
+	})
+}
+
+func layerNormGradGainRef[T graph.Float](c *graph.Call[T]) {
+	w := c.Node.Shape.Last()
+	x, stats, dy := c.In[0], c.In[1], c.In[2]
+	rows := len(x) / w
+	c.Par(w, max(1, grain/rows), func(lo, hi int) {
+		sums := make([]float64, hi-lo)
+		for r := 0; r < rows; r++ {
+			mean, scale := float64(stats[2*r]), float64(stats[2*r+1])
+			for i := lo; i < hi; i++ {
+				sums[i-lo] += float64(dy[r*w+i]) * (float64(x[r*w+i]) - mean) * scale
+			}
+		}
+		for i, s := range sums {
+			c.Out[lo+i] = T(s)
+		}
+	})
+}
+
+func statsShape(x graph.Shape) graph.Shape { return append(rowsShape(x).Clone(), 2) }
+
+func init() {
+	eps := LayerNormAttrs{1e-5}
+	layerNormOp = graph.Register(graph.Op{
+		Name: "layernorm", Formula: "y = (x - mean) / √(var + eps) · gain + bias",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 1, 3)
+			x := n.Inputs[0].Shape
+			for i := 1; i < len(n.Inputs); i++ {
+				wantShape(n, i, graph.Shape{x.Last()})
+			}
+			return x
+		},
+		Ref32: layerNormRef[float32], Ref64: layerNormRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			x := n.Inputs[0]
+			stats := g.Apply(rowStatsOp, n.Attrs, x)
+			if len(n.Inputs) == 1 {
+				return []*graph.Node{g.Apply(layerNormGradOp, nil, x, stats, dy)}
+			}
+			var dx *graph.Node
+			if x.NeedsGrad {
+				dx = g.Apply(layerNormGradOp, nil, x, stats, dy, n.Inputs[1])
+			}
+			return []*graph.Node{dx, g.Apply(layerNormGradGainOp, nil, x, stats, dy), foldTo(g, dy, n.Inputs[2])}
+		},
+		Launch: layerNormLaunch,
+		Cases: []graph.Case{
+			{Name: "affine", Shapes: []graph.Shape{{3, 5, 7}, {7}, {7}}, Attrs: eps, Range: [2]float64{-2, 2}},
+			{Name: "plain", Shapes: []graph.Shape{{4, 40}}, Attrs: eps, Range: [2]float64{-2, 2}},
+			{Name: "offset", Shapes: []graph.Shape{{3, 16}, {16}, {16}}, Attrs: eps, Range: [2]float64{9, 11}},
+			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {96}, {96}}, Attrs: eps, Large: true},
+			{Name: "wide", Shapes: []graph.Shape{{3, 8192}}, Attrs: eps, Large: true},
+		},
+	})
+	rowStatsOp = graph.Register(graph.Op{
+		Name: "row_stats", Formula: "mean and 1/√(var + eps) of each row",
+		Shape: func(n *graph.Node) graph.Shape { wants(n, 1); return statsShape(n.Inputs[0].Shape) },
+		Ref32: rowStatsRef[float32], Ref64: rowStatsRef[float64],
+		NoGrad: secondDerivative,
+		Launch: rowStatsLaunch,
+		Cases: []graph.Case{
+			{Name: "small", Shapes: []graph.Shape{{3, 5, 7}}, Attrs: eps},
+			{Name: "large", Shapes: []graph.Shape{{2320, 96}}, Attrs: eps, Large: true},
+		},
+	})
+	layerNormGradOp = graph.Register(graph.Op{
+		Name: "layernorm_grad", Formula: "dx = scale · (d - mean(d) - h · mean(d·h)), d = dy·gain, h = (x-mean)·scale",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 3, 4)
+			x := n.Inputs[0].Shape
+			wantShape(n, 1, statsShape(x))
+			wantShape(n, 2, x)
+			if len(n.Inputs) == 4 {
+				wantShape(n, 3, graph.Shape{x.Last()})
+			}
+			return x
+		},
+		Ref32: layerNormGradRef[float32], Ref64: layerNormGradRef[float64],
+		NoGrad: secondDerivative,
+		Launch: layerNormGradLaunch,
+		Cases: []graph.Case{
+			{Name: "affine", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}, {7}}},
+			{Name: "plain", Shapes: []graph.Shape{{4, 40}, {4, 2}, {4, 40}}},
+			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}, {96}}, Large: true},
+		},
+	})
+	layerNormGradGainOp = graph.Register(graph.Op{
+		Name: "layernorm_grad_gain", Formula: "dgain = Σ over rows of dy · (x-mean) · scale",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 3)
+			x := n.Inputs[0].Shape
+			wantShape(n, 1, statsShape(x))
+			wantShape(n, 2, x)
+			return graph.Shape{x.Last()}
+		},
+		Ref32: layerNormGradGainRef[float32], Ref64: layerNormGradGainRef[float64],
+		NoGrad: secondDerivative,
+		Launch: layerNormGradGainLaunch,
+		Cases: []graph.Case{
+			{Name: "small", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}}},
+			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}}, Large: true},
+		},
+	})
+}

@@ -1,0 +1,214 @@
+package op
+
+import (
+	"math"
+
+	"goxkd/graph"
+)
+
+var sumAxisOp, spreadOp, rowDotOp, mulRowsOp, normOp *graph.Op
+
+// AxisAttrs tells sum_axis and spread which axis, how often (spread), and a factor.
+type AxisAttrs struct {
+	Axis, N int
+	Scale   float64
+}
+
+// SumAxis is scale · Σ over one axis of x; the axis is gone from the result.
+func SumAxis(g *graph.Graph, x *graph.Node, axis int, scale float64) *graph.Node {
+	return g.Apply(sumAxisOp, AxisAttrs{Axis: axis, Scale: scale}, x)
+}
+
+// MeanAxis is the mean over one axis of x.
+func MeanAxis(g *graph.Graph, x *graph.Node, axis int) *graph.Node {
+	return SumAxis(g, x, axis, 1/float64(x.Shape[axis]))
+}
+
+// Mean is the mean of all elements, a scalar [1].
+func Mean(g *graph.Graph, x *graph.Node) *graph.Node {
+	return MeanAxis(g, g.Reshape(x, x.Shape.Size()), 0)
+}
+
+// Spread repeats x n times along a new axis, times scale.
+func Spread(g *graph.Graph, x *graph.Node, axis, n int, scale float64) *graph.Node {
+	return g.Apply(spreadOp, AxisAttrs{Axis: axis, N: n, Scale: scale}, x)
+}
+
+// RowDot is Σ over the innermost axis of a·b: [..., C] and [..., C] → [...].
+func RowDot(g *graph.Graph, a, b *graph.Node) *graph.Node { return g.Apply(rowDotOp, nil, a, b) }
+
+// MulRows multiplies each innermost row of x [..., C] by its own factor s [...].
+func MulRows(g *graph.Graph, x, s *graph.Node) *graph.Node { return g.Apply(mulRowsOp, nil, x, s) }
+
+// Norm is the 2-norm of all elements, a scalar [1].
+func Norm(g *graph.Graph, x *graph.Node) *graph.Node { return g.Apply(normOp, nil, x) }
+
+func sumAxisRef[T graph.Float](c *graph.Call[T]) {
+	a := c.Node.Attrs.(AxisAttrs)
+	outer, length, inner := c.Node.Inputs[0].Shape.Around(a.Axis)
+	x, y := c.In[0], c.Out
+	// Pieces of the inner axis when there are few outer ones, so that both cores have work.
+	const strip = 64
+	strips := graph.CeilDiv(inner, strip)
+	c.Par(outer*strips, max(1, grain/(length*min(inner, strip))), func(lo, hi int) {
+		var sums [strip]float64
+		for p := lo; p < hi; p++ {
+			o, from := p/strips, p%strips*strip
+			n := min(strip, inner-from)
+			clear(sums[:n])
+			for r := 0; r < length; r++ {
+				at := (o*length+r)*inner + from
+				for i, v := range x[at : at+n] {
+					sums[i] += float64(v)
+				}
+			}
+			for i, s := range sums[:n] {
+				y[o*inner+from+i] = T(s * a.Scale)
+			}
+		}
+	})
+}
+
+func spreadRef[T graph.Float](c *graph.Call[T]) {
+	a := c.Node.Attrs.(AxisAttrs)
+	_, _, inner := c.Node.Shape.Around(a.Axis)
+	x, y := c.In[0], c.Out
+	c.Par(len(y)/inner, rowGrain(inner), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			src := x[r/a.N*inner:]
+			for i := range y[r*inner : (r+1)*inner] {
+				y[r*inner+i] = T(float64(src[i]) * a.Scale)
+			}
+		}
+	})
+}
+
+func rowDotRef[T graph.Float](c *graph.Call[T]) {
+	w := c.Node.Inputs[0].Shape.Last()
+	a, b := c.In[0], c.In[1]
+	c.Par(len(c.Out), rowGrain(w), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			c.Out[r] = T(dot(a[r*w:(r+1)*w], b[r*w:(r+1)*w]))
+		}
+	})
+}
+
+func mulRowsRef[T graph.Float](c *graph.Call[T]) {
+	w := c.Node.Shape.Last()
+	x, s := c.In[0], c.In[1]
+	c.Par(len(s), rowGrain(w), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			for i := r * w; i < (r+1)*w; i++ {
+				c.Out[i] = x[i] * s[r]
+			}
+		}
+	})
+}
+
+func normRef[T graph.Float](c *graph.Call[T]) {
+	c.Out[0] = T(math.Sqrt(dot(c.In[0], c.In[0])))
+}
+
+// rowsShape is the shape of x without its innermost axis.
+func rowsShape(x graph.Shape) graph.Shape { return without(x, len(x)-1) }
+
+func init() {
+	sumAxisOp = graph.Register(graph.Op{
+		Name: "sum_axis", Formula: "y = scale · Σ over one axis of x",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 1)
+			a := n.Attrs.(AxisAttrs)
+			if a.Axis < 0 || a.Axis >= len(n.Inputs[0].Shape) {
+				graph.Failf("sum_axis: no axis %d in %v", a.Axis, n.Inputs[0].Shape)
+			}
+			return without(n.Inputs[0].Shape, a.Axis)
+		},
+		Ref32: sumAxisRef[float32], Ref64: sumAxisRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			a := n.Attrs.(AxisAttrs)
+			x := n.Inputs[0].Shape
+			if len(x) == 1 {
+				return []*graph.Node{g.Reshape(Spread(g, dy, 0, x[0], a.Scale), x...)}
+			}
+			return []*graph.Node{Spread(g, dy, a.Axis, x[a.Axis], a.Scale)}
+		},
+		Launch: sumAxisLaunch,
+		Cases: []graph.Case{
+			{Name: "first", Shapes: []graph.Shape{{5, 3, 4}}, Attrs: AxisAttrs{Axis: 0, Scale: 1}},
+			{Name: "middle", Shapes: []graph.Shape{{3, 7, 5}}, Attrs: AxisAttrs{Axis: 1, Scale: 0.5}},
+			{Name: "last", Shapes: []graph.Shape{{3, 2, 9}}, Attrs: AxisAttrs{Axis: 2, Scale: 1}},
+			{Name: "all", Shapes: []graph.Shape{{31}}, Attrs: AxisAttrs{Axis: 0, Scale: 1. / 31}},
+			{Name: "tall", Shapes: []graph.Shape{{70_001, 3}}, Attrs: AxisAttrs{Axis: 0, Scale: 1}, Large: true},
+			{Name: "bias", Shapes: []graph.Shape{{2320, 384}}, Attrs: AxisAttrs{Axis: 0, Scale: 1}, Large: true},
+		},
+	})
+	spreadOp = graph.Register(graph.Op{
+		Name: "spread", Formula: "y = scale · x, repeated along a new axis",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 1)
+			a := n.Attrs.(AxisAttrs)
+			x := n.Inputs[0].Shape
+			if a.Axis < 0 || a.Axis > len(x) || a.N < 1 {
+				graph.Failf("spread: cannot repeat %v %d times along axis %d", x, a.N, a.Axis)
+			}
+			return append(append(x[:a.Axis].Clone(), a.N), x[a.Axis:]...)
+		},
+		Ref32: spreadRef[float32], Ref64: spreadRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			a := n.Attrs.(AxisAttrs)
+			return []*graph.Node{SumAxis(g, dy, a.Axis, a.Scale)}
+		},
+		Launch: spreadLaunch,
+		Cases: []graph.Case{
+			{Name: "first", Shapes: []graph.Shape{{3, 4}}, Attrs: AxisAttrs{Axis: 0, N: 5, Scale: 1}},
+			{Name: "middle", Shapes: []graph.Shape{{3, 5}}, Attrs: AxisAttrs{Axis: 1, N: 7, Scale: 0.25}},
+			{Name: "last", Shapes: []graph.Shape{{3, 5}}, Attrs: AxisAttrs{Axis: 2, N: 3, Scale: 1}},
+		},
+	})
+	rowDotOp = graph.Register(graph.Op{
+		Name: "row_dot", Formula: "y = Σ a · b over the innermost axis",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 2)
+			return rowsShape(sameShape(n))
+		},
+		Ref32: rowDotRef[float32], Ref64: rowDotRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{MulRows(g, n.Inputs[1], dy), MulRows(g, n.Inputs[0], dy)}
+		},
+		Launch: rowDotLaunch,
+		Cases: []graph.Case{
+			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4, 7}}},
+			{Name: "one", Shapes: []graph.Shape{{33}, {33}}},
+			{Name: "wide", Shapes: []graph.Shape{{2, 2304}, {2, 2304}}, Large: true},
+		},
+	})
+	mulRowsOp = graph.Register(graph.Op{
+		Name: "mul_rows", Formula: "y[r,c] = x[r,c] · s[r]",
+		Shape: func(n *graph.Node) graph.Shape {
+			wants(n, 2)
+			x := n.Inputs[0].Shape
+			wantShape(n, 1, rowsShape(x))
+			return x
+		},
+		Ref32: mulRowsRef[float32], Ref64: mulRowsRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{MulRows(g, dy, n.Inputs[1]), RowDot(g, dy, n.Inputs[0])}
+		},
+		Launch: mulRowsLaunch,
+		Cases: []graph.Case{
+			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4}}},
+			{Name: "one", Shapes: []graph.Shape{{9}, {1}}},
+		},
+	})
+	normOp = graph.Register(graph.Op{
+		Name: "norm", Formula: "y = √Σ x²",
+		Shape: func(n *graph.Node) graph.Shape { wants(n, 1); return graph.Shape{1} },
+		Ref32: normRef[float32], Ref64: normRef[float64],
+		NoGrad: "it measures gradients for clipping",
+		Launch: normLaunch,
+		Cases: []graph.Case{
+			{Name: "small", Shapes: []graph.Shape{{3, 5}}},
+			{Name: "large", Shapes: []graph.Shape{{512, 613}}, Large: true},
+		},
+	})
+}

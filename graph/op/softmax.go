@@ -1,0 +1,56 @@
+package op
+
+import "goxkd/graph"
+
+var softmaxOp, softmaxGradOp *graph.Op
+
+// Softmax is exp(x) / Σ exp(x) over the innermost axis.
+func Softmax(g *graph.Graph, x *graph.Node) *graph.Node { return g.Apply(softmaxOp, nil, x) }
+
+func softmaxRef[T graph.Float](c *graph.Call[T]) {
+	w := c.Node.Shape.Last()
+	c.Par(len(c.Out)/w, rowGrain(8*w), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			softmaxRow(c.Out[r*w:(r+1)*w], c.In[0][r*w:(r+1)*w])
+		}
+	})
+}
+
+func softmaxGradRef[T graph.Float](c *graph.Call[T]) {
+	w := c.Node.Shape.Last()
+	y, dy := c.In[0], c.In[1]
+	c.Par(len(c.Out)/w, rowGrain(w), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			s := dot(y[r*w:(r+1)*w], dy[r*w:(r+1)*w])
+			for i := r * w; i < (r+1)*w; i++ {
+				c.Out[i] = T(float64(y[i]) * (float64(dy[i]) - s))
+			}
+		}
+	})
+}
+
+func init() {
+	softmaxOp = graph.Register(graph.Op{
+		Name: "softmax", Formula: "y = exp(x) / Σ exp(x) over the innermost axis", Shape: firstShape,
+		Ref32: softmaxRef[float32], Ref64: softmaxRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			return []*graph.Node{g.Apply(softmaxGradOp, nil, n, dy)}
+		},
+		Launch: softmaxLaunch,
+		Cases: []graph.Case{
+			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}}, Range: [2]float64{-4, 4}},
+			{Name: "peaked", Shapes: []graph.Shape{{5, 33}}, Range: [2]float64{-90, 90}},
+			{Name: "wide", Shapes: []graph.Shape{{16, 8192}}, Range: [2]float64{-20, 20}, Large: true},
+		},
+	})
+	softmaxGradOp = graph.Register(graph.Op{
+		Name: "softmax_grad", Formula: "dx = y · (dy - Σ y·dy)", Shape: sameShape,
+		Ref32: softmaxGradRef[float32], Ref64: softmaxGradRef[float64],
+		NoGrad: secondDerivative,
+		Launch: softmaxGradLaunch,
+		Cases: []graph.Case{
+			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}, {2, 3, 7}}},
+			{Name: "wide", Shapes: []graph.Shape{{16, 512}, {16, 512}}, Large: true},
+		},
+	})
+}
