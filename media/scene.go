@@ -285,7 +285,7 @@ func shapeDistance(kind int, x, y float64) float64 {
 		a := math.Atan2(y, x) / (2 * math.Pi / 5)
 		a = math.Abs(a-math.Round(a)) * (2 * math.Pi / 5)
 		sin, cos := math.Sincos(a)
-		return (r*cos-starOuter.X())*-starNormal.X() + r*sin*-starNormal.Y()
+		return (r*cos-starOuter.X())*starNormal.X() + r*sin*starNormal.Y()
 	case 6: // bar
 		return max(math.Abs(x)-1.6, math.Abs(y)-0.4)
 	case 7: // crescent

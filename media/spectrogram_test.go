@@ -45,18 +45,60 @@ func TestLogMelMatchesGolden(t *testing.T) {
 	s, err := NewSpectrogram(16000, 1024, 143, 80)
 	require.NoError(t, err)
 	for i, w := range s.Filterbank() {
-		require.InDelta(t, golden["filterbank"][i], w, 3e-8, "filterbank element %d", i)
+		require.InDelta(t, golden["filterbank"][i], w, 1e-7, "filterbank element %d", i)
 	}
 	for _, name := range []string{"chirp", "short", "noise", "silence", "clicks"} {
 		got := s.LogMel(nil, golden[name+"/wave"])
 		want := golden[name+"/logmel"]
 		require.Len(t, got, len(want), name)
-		worst := 0.0
-		for i := range got {
-			worst = max(worst, math.Abs(float64(got[i]-want[i])))
+		frames := len(got) / 80
+		loudest := make([]float32, frames)
+		for f := range frames {
+			loudest[f] = want[f]
+			for m := range 80 {
+				loudest[f] = max(loudest[f], want[m*frames+f])
+			}
 		}
-		t.Logf("%s: largest difference %.2g", name, worst)
+		// The golden FFT ran in float32: its rounding, 1e-7 of the loudest amplitude, shows in bands more
+		// than 15 log units below the frame's loudest (power ratio e^15 = 3e6). Only there more is allowed;
+		// TestPowerMatchesTheDefinition settles whose figures those are.
+		worst, faint := 0.0, 0.0
+		diff, norm := 0.0, 0.0
+		for i := range got {
+			d := math.Abs(float64(got[i] - want[i]))
+			diff += d * d
+			norm += float64(want[i]) * float64(want[i])
+			if (loudest[i%frames]-want[i])*LogStd > 15 {
+				faint = max(faint, d)
+			} else {
+				worst = max(worst, d)
+			}
+		}
+		t.Logf("%s: largest difference %.2g, in faint bands %.2g, relative norm %.2g", name, worst, faint, math.Sqrt(diff/norm))
 		require.Less(t, worst, 1e-4, name)
+		require.Less(t, faint, 4e-4, name)
+		require.Less(t, math.Sqrt(diff/norm), 1e-5, name)
+	}
+}
+
+// Powers eleven orders below the frame's peak agree with the sum that defines them.
+func TestPowerMatchesTheDefinition(t *testing.T) {
+	s, err := NewSpectrogram(16000, 1024, 143, 80)
+	require.NoError(t, err)
+	wave := make([]float32, 2048)
+	for i := range wave {
+		at := float64(i) / 16000
+		wave[i] = float32(0.8 * math.Sin(2*math.Pi*(800*at+900*at*at)))
+	}
+	s.powerAt(wave, 300)
+	for _, k := range []int{0, 1, 30, 52, 55, 100, 300, 511, 512} {
+		re, im := 0.0, 0.0
+		for n := range 1024 {
+			x := float64(wave[300+n]) * math.Pow(math.Sin(math.Pi*float64(n)/1024), 2)
+			re += x * math.Cos(2*math.Pi*float64(k*n%1024)/1024)
+			im -= x * math.Sin(2*math.Pi*float64(k*n%1024)/1024)
+		}
+		require.InEpsilon(t, re*re+im*im, s.power[k], 1e-5, "bin %d", k)
 	}
 }
 

@@ -36,10 +36,10 @@ var timbreRatios = [...][]float64{
 func drawTone(r *rand.Rand, shape, motion int, pose, clutter float64) tone {
 	s := tone{
 		timbre: shape, motion: motion,
-		pitch:    330 * math.Pow(2, pose*uniform(r, -1, 1.4)),
+		pitch:    330 * math.Pow(2, pose*uniform(r, -1.2, 1.6)),
 		level:    vary(r, pose, 0.3, 0.08, 0.45),
 		rough:    vary(r, pose, 45, 30, 70),
-		hiss:     clutter * uniform(r, 0.02, 0.3),
+		hiss:     clutter * math.Exp(uniform(r, math.Log(0.04), math.Log(1.6))),
 		hissPole: pose * uniform(r, 0, 0.9),
 		jumps:    r.Uint64(),
 	}
