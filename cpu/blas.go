@@ -1,0 +1,192 @@
+package cpu
+
+import (
+	"math"
+	"sync"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas32"
+	"gonum.org/v1/gonum/blas/blas64"
+
+	"goxkd/graph"
+	"goxkd/graph/op"
+)
+
+// fast gives the BLAS form of an operation, or nil.
+func fast[T graph.Float](name string) graph.Ref[T] {
+	switch name {
+	case "matmul":
+		return matMul[T]
+	case "attention":
+		return attention[T]
+	case "attention_grad":
+		return attentionGrad[T]
+	case "attention_probs":
+		return attentionProbs[T]
+	}
+	return nil
+}
+
+// matrix is a dense row-major matrix whose rows start stride elements apart.
+type matrix[T graph.Float] struct {
+	data               []T
+	rows, cols, stride int
+}
+
+func dense[T graph.Float](data []T, rows, cols int) matrix[T] {
+	return matrix[T]{data, rows, cols, cols}
+}
+
+func trans(t bool) blas.Transpose {
+	if t {
+		return blas.Trans
+	}
+	return blas.NoTrans
+}
+
+// gemm is c = alpha·op(a)·op(b) + beta·c.
+func gemm[T graph.Float](tA, tB bool, alpha T, a, b matrix[T], beta T, c matrix[T]) {
+	switch any(alpha).(type) {
+	case float32:
+		blas32.Gemm(trans(tA), trans(tB), float32(alpha), general32(a), general32(b), float32(beta), general32(c))
+	case float64:
+		blas64.Gemm(trans(tA), trans(tB), float64(alpha), general64(a), general64(b), float64(beta), general64(c))
+	}
+}
+
+func general32[T graph.Float](m matrix[T]) blas32.General {
+	return blas32.General{Rows: m.rows, Cols: m.cols, Stride: m.stride, Data: any(m.data).([]float32)}
+}
+
+func general64[T graph.Float](m matrix[T]) blas64.General {
+	return blas64.General{Rows: m.rows, Cols: m.cols, Stride: m.stride, Data: any(m.data).([]float64)}
+}
+
+func matMul[T graph.Float](c *graph.Call[T]) {
+	t := c.Node.Attrs.(op.MatMulAttrs)
+	m, n, k := op.MatMulSize(c.Node)
+	beta := T(0)
+	if len(c.In) == 3 {
+		beta = 1
+		for i := 0; i < m; i++ {
+			copy(c.Out[i*n:], c.In[2])
+		}
+	}
+	a, b := dense(c.In[0], m, k), dense(c.In[1], k, n)
+	if t.TransA {
+		a = dense(c.In[0], k, m)
+	}
+	if t.TransB {
+		b = dense(c.In[1], n, k)
+	}
+	gemm(t.TransA, t.TransB, 1, a, b, beta, dense(c.Out, m, n))
+}
+
+// head is one head of one sample: views of q, k and v in the joint projection.
+type head[T graph.Float] struct{ q, k, v matrix[T] }
+
+func headOf[T graph.Float](qkv []T, bh, tokens, heads, width int) head[T] {
+	dim := heads * width
+	x := qkv[bh/heads*tokens*3*dim : (bh/heads+1)*tokens*3*dim]
+	part := func(i int) matrix[T] {
+		return matrix[T]{x[i*dim+bh%heads*width:], tokens, width, 3 * dim}
+	}
+	return head[T]{part(0), part(1), part(2)}
+}
+
+// rowsOf is one head's part of a tensor [B,N,D] with heads side by side.
+func rowsOf[T graph.Float](x []T, bh, tokens, heads, width int) matrix[T] {
+	dim := heads * width
+	b, h := bh/heads, bh%heads
+	return matrix[T]{x[b*tokens*dim+h*width : (b+1)*tokens*dim], tokens, width, dim}
+}
+
+// probs writes softmax(q kᵀ/√width) to p.
+func (h head[T]) probs(p matrix[T]) {
+	gemm(false, true, T(1/math.Sqrt(float64(h.q.cols))), h.q, h.k, 0, p)
+	for i := 0; i < p.rows; i++ {
+		softmax(p.data[i*p.cols : (i+1)*p.cols])
+	}
+}
+
+func softmax[T graph.Float](x []T) {
+	peak := x[0]
+	for _, v := range x {
+		peak = max(peak, v)
+	}
+	var sum float64
+	for i, v := range x {
+		e := math.Exp(float64(v - peak))
+		x[i] = T(e)
+		sum += e
+	}
+	inv := T(1 / sum)
+	for i := range x {
+		x[i] *= inv
+	}
+}
+
+// squares lends buffers for the N x N matrices of a head.
+var squares sync.Pool
+
+func borrow[T graph.Float](n int) *[]T {
+	if b, ok := squares.Get().(*[]T); ok && cap(*b) >= n {
+		*b = (*b)[:n]
+		return b
+	}
+	b := make([]T, n)
+	return &b
+}
+
+func attention[T graph.Float](c *graph.Call[T]) {
+	batch, tokens, heads, width := op.AttentionSize(c.Node)
+	c.Par(batch*heads, 1, func(lo, hi int) {
+		buf := borrow[T](tokens * tokens)
+		defer squares.Put(buf)
+		p := dense(*buf, tokens, tokens)
+		for bh := lo; bh < hi; bh++ {
+			h := headOf(c.In[0], bh, tokens, heads, width)
+			h.probs(p)
+			gemm(false, false, 1, p, h.v, 0, rowsOf(c.Out, bh, tokens, heads, width))
+		}
+	})
+}
+
+func attentionProbs[T graph.Float](c *graph.Call[T]) {
+	batch, tokens, heads, width := op.AttentionSize(c.Node)
+	c.Par(batch*heads, 1, func(lo, hi int) {
+		for bh := lo; bh < hi; bh++ {
+			p := dense(c.Out[bh*tokens*tokens:(bh+1)*tokens*tokens], tokens, tokens)
+			headOf(c.In[0], bh, tokens, heads, width).probs(p)
+		}
+	})
+}
+
+func attentionGrad[T graph.Float](c *graph.Call[T]) {
+	batch, tokens, heads, width := op.AttentionSize(c.Node)
+	scale := T(1 / math.Sqrt(float64(width)))
+	c.Par(batch*heads, 1, func(lo, hi int) {
+		buf := borrow[T](2 * tokens * tokens)
+		defer squares.Put(buf)
+		p, ds := dense((*buf)[:tokens*tokens], tokens, tokens), dense((*buf)[tokens*tokens:], tokens, tokens)
+		for bh := lo; bh < hi; bh++ {
+			h, d := headOf(c.In[0], bh, tokens, heads, width), headOf(c.Out, bh, tokens, heads, width)
+			do := rowsOf(c.In[1], bh, tokens, heads, width)
+			h.probs(p)
+			gemm(true, false, 1, p, do, 0, d.v)
+			gemm(false, true, 1, do, h.v, 0, ds)
+			for i := 0; i < tokens; i++ {
+				prow, drow := p.data[i*tokens:(i+1)*tokens], ds.data[i*tokens:(i+1)*tokens]
+				var mean float64
+				for j, w := range prow {
+					mean += float64(w) * float64(drow[j])
+				}
+				for j, w := range prow {
+					drow[j] = w * (drow[j] - T(mean))
+				}
+			}
+			gemm(false, false, scale, ds, h.k, 0, d.q)
+			gemm(true, false, scale, ds, h.q, 0, d.k)
+		}
+	})
+}

@@ -1,0 +1,196 @@
+package layers
+
+import (
+	"fmt"
+
+	"goxkd/graph"
+	"goxkd/graph/op"
+)
+
+// Size is the width, depth and number of heads of a transformer.
+type Size struct {
+	Dim   int `json:"embed_dim"`
+	Depth int `json:"depth"`
+	Heads int `json:"num_heads"`
+}
+
+// Encoder is a ViT over patches of one modality.
+type Encoder struct {
+	P *Params
+	Size
+	// Name is the state-dict prefix, such as "vid_student.backbone"; Blocks the prefix of the transformer blocks, another
+	// encoder's where they are shared. Embed names the patch embedding.
+	Name, Blocks, Embed string
+	Cls                 bool
+	Patch               Patch
+	Grid                []int // tokens of the global view
+	Square              bool  // the global view is square (audio: always true)
+	PatchDim            int   // elements of one patch
+}
+
+// Declare makes the parameters in the released code's order.
+func (e *Encoder) Declare() {
+	if e.Cls {
+		e.P.Get(e.Name+".cls_token", Normal, 1, 1, e.Dim)
+	}
+	e.positions()
+	e.P.Get(e.Name+"."+e.Embed+".proj.weight", Xavier, e.Dim, e.PatchDim)
+	e.P.Get(e.Name+"."+e.Embed+".proj.bias", Zeros, e.Dim)
+	for i := 0; i < e.Depth; i++ {
+		declareBlock(e.P, fmt.Sprintf("%s.%d", e.Blocks, i), e.Dim)
+	}
+	e.P.Get(e.Name+".encoder_norm.weight", Ones, e.Dim)
+	e.P.Get(e.Name+".encoder_norm.bias", Zeros, e.Dim)
+}
+
+// declareBlock makes a block's parameters in the released code's order.
+func declareBlock(p *Params, name string, d int) {
+	p.Get(name+".norm1.weight", Ones, d)
+	p.Get(name+".norm1.bias", Zeros, d)
+	p.Get(name+".attn.qkv.weight", Xavier, 3*d, d)
+	p.Get(name+".attn.proj.weight", Xavier, d, d)
+	p.Get(name+".attn.proj.bias", Zeros, d)
+	p.Get(name+".norm2.weight", Ones, d)
+	p.Get(name+".norm2.bias", Zeros, d)
+	p.Get(name+".mlp.fc1.weight", Xavier, 4*d, d)
+	p.Get(name+".mlp.fc1.bias", Zeros, 4*d)
+	p.Get(name+".mlp.fc2.weight", Xavier, d, 4*d)
+	p.Get(name+".mlp.fc2.bias", Zeros, d)
+}
+
+// extra is the number of tokens before the patches.
+func (e *Encoder) extra() int {
+	if e.Cls {
+		return 1
+	}
+	return 0
+}
+
+func (e *Encoder) positions() *graph.Node {
+	return e.P.Get(e.Name+".enc_pos_embed", TruncNormal, 1, e.extra()+product(e.Grid), e.Dim)
+}
+
+// Visible names the tokens that a masked pass keeps: ids [B,K] and, for each token, its place among them or -1 [B,N].
+type Visible struct{ IDs, Inverse *graph.Node }
+
+// Encoded is what a pass gives.
+type Encoded struct {
+	Tokens *graph.Node // [B, extra+N, D], after the final LayerNorm
+	QKV    *graph.Node // the last block's joint projection [B, extra+N, 3D]
+	extra  int
+}
+
+// PatchTokens are the tokens without the class token.
+func (t Encoded) PatchTokens(g *graph.Graph) *graph.Node {
+	if t.extra == 0 {
+		return t.Tokens
+	}
+	return op.Slice(g, t.Tokens, 1, t.extra, t.Tokens.Shape[1])
+}
+
+// Pooled is the mean over patch tokens [B,D].
+func (t Encoded) Pooled(g *graph.Graph) *graph.Node { return op.MeanAxis(g, t.PatchTokens(g), 1) }
+
+// Encode runs the ViT on a view (a video [B,C,T,H,W] or spectrogram [B,C,F,S]); with visible, on those tokens only.
+func (e *Encoder) Encode(view *graph.Node, visible *Visible) Encoded {
+	g := e.P.G
+	patches, grid := Patchify(g, view, e.Patch)
+	if patches.Shape[2] != e.PatchDim {
+		graph.Failf("%s: patches of %d elements, expected %d", e.Name, patches.Shape[2], e.PatchDim)
+	}
+	x := Linear(e.P, e.Name+"."+e.Embed+".proj", patches, e.Dim, Xavier)
+	pos := g.Reshape(e.positions(), e.extra()+product(e.Grid), e.Dim)
+	patchPos := pos
+	if e.Cls {
+		patchPos = op.Slice(g, pos, 0, 1, pos.Shape[0])
+	}
+	square := len(grid) == 2 || view.Shape[3] == view.Shape[4]
+	if product(grid) != product(e.Grid) || !square {
+		name := fmt.Sprintf("interpolation/%v→%v", e.Grid, grid)
+		m := g.Lookup(name)
+		if m == nil {
+			m = g.Const(name, interpolation(e.Grid, grid), product(grid), product(e.Grid))
+		}
+		patchPos = op.MatMul(g, m, patchPos, nil, false, false)
+	}
+	x = op.Add(g, x, patchPos)
+	if visible != nil {
+		x = op.Gather(g, x, visible.IDs, visible.Inverse)
+	}
+	if e.Cls {
+		cls := g.Reshape(e.P.Get(e.Name+".cls_token", Normal, 1, 1, e.Dim), 1, e.Dim)
+		cls = op.Add(g, cls, op.Slice(g, pos, 0, 0, 1))
+		x = op.Concat(g, 1, op.Spread(g, cls, 0, x.Shape[0], 1), x)
+	}
+	var qkv *graph.Node
+	for i := 0; i < e.Depth; i++ {
+		g.Scope(fmt.Sprintf("block%d", i), func() {
+			x, qkv = Block(e.P, fmt.Sprintf("%s.%d", e.Blocks, i), x, e.Heads)
+		})
+	}
+	return Encoded{LayerNorm(e.P, e.Name+".encoder_norm", x), qkv, e.extra()}
+}
+
+// TokenAttention reads the last block's attention [B,heads,N] over patch tokens: the class token's row without its own
+// column, or without class token the mean over queries.
+func (e *Encoder) TokenAttention(t Encoded) *graph.Node {
+	g := e.P.G
+	p := op.AttentionProbs(g, t.QKV, e.Heads)
+	b, n := p.Shape[0], p.Shape[2]
+	if !e.Cls {
+		return op.MeanAxis(g, p, 2)
+	}
+	row := op.Slice(g, p, 2, 0, 1)
+	return g.Reshape(op.Slice(g, row, 3, 1, n), b, e.Heads, n-1)
+}
+
+// Decoder rebuilds masked patches from an encoder's visible tokens (He et al., 2022).
+type Decoder struct {
+	P *Params
+	Size
+	Name     string // state-dict prefix, such as "vid_ae"
+	Cls      bool
+	Tokens   int // patches of the global view
+	PatchDim int
+}
+
+func (d *Decoder) extra() int {
+	if d.Cls {
+		return 1
+	}
+	return 0
+}
+
+// Decode maps visible tokens [B,extra+K,E] to predicted patches [B,N,PatchDim]; mask [B,N] is 1 where a patch was hidden.
+func (d *Decoder) Decode(x *graph.Node, visible Visible, mask *graph.Node) *graph.Node {
+	g, p := d.P.G, d.P
+	token := p.Get(d.Name+".mask_token", Normal, 1, 1, d.Dim)
+	pos := p.Get(d.Name+".dec_pos_embed", TruncNormal, 1, d.extra()+d.Tokens, d.Dim)
+	if x.Shape.Last() != d.Dim {
+		x = Linear(p, d.Name+".mid_proj", x, d.Dim, Xavier)
+	}
+	b, k := x.Shape[0], x.Shape[1]
+	patches := x
+	if d.Cls {
+		patches = op.Slice(g, x, 1, 1, k)
+	}
+	restored := op.Gather(g, patches, visible.Inverse, visible.IDs)
+	hidden := op.MatMul(g, g.Reshape(mask, b, d.Tokens, 1), g.Reshape(token, 1, d.Dim), nil, false, false)
+	full := op.Add(g, restored, hidden)
+	if d.Cls {
+		full = op.Concat(g, 1, op.Slice(g, x, 1, 0, 1), full)
+	}
+	full = op.Add(g, full, g.Reshape(pos, d.extra()+d.Tokens, d.Dim))
+	for i := 0; i < d.Depth; i++ {
+		g.Scope(fmt.Sprintf("block%d", i), func() {
+			full, _ = Block(p, fmt.Sprintf("%s.decoder.blocks.%d", d.Name, i), full, d.Heads)
+		})
+	}
+	if d.PatchDim != d.Dim {
+		full = Linear(p, d.Name+".out_proj", full, d.PatchDim, Xavier)
+	}
+	if d.Cls {
+		full = op.Slice(g, full, 1, 1, 1+d.Tokens)
+	}
+	return full
+}
