@@ -10,9 +10,6 @@ func pendingLaunch(*graph.Node, graph.Target) graph.Launch { return graph.Launch
 
 var (
 	adamWLaunch                = pendingLaunch
-	attentionGradLaunch        = pendingLaunch
-	attentionLaunch            = pendingLaunch
-	attentionProbsLaunch       = pendingLaunch
 	clipFactorLaunch           = pendingLaunch
 	concatLaunch               = pendingLaunch
 	emaLaunch                  = pendingLaunch
@@ -28,7 +25,6 @@ var (
 	layerNormLaunch            = pendingLaunch
 	linCombLaunch              = pendingLaunch
 	matchNormLaunch            = pendingLaunch
-	matmulLaunch               = pendingLaunch
 	mulRowsLaunch              = pendingLaunch
 	normLaunch                 = pendingLaunch
 	normalizePatchesLaunch     = pendingLaunch

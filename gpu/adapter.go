@@ -1,0 +1,134 @@
+// Package gpu runs graphs on WebGPU adapters. It alone knows the WebGPU library.
+//
+// One goroutine owns each device, since the library's error scopes are one stack per device; calls from any other are
+// marshalled to it. What the library would answer with the end of the process (a bad submission, mapped memory that is not
+// there, memory that runs out) is checked before it is asked.
+package gpu
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sort"
+	"strconv"
+
+	"github.com/rajveermalviya/go-webgpu/wgpu"
+
+	"goxkd/graph"
+)
+
+// ErrNoAdapter is returned where no usable adapter is found.
+var ErrNoAdapter = errors.New("no GPU adapter found")
+
+// Adapter describes one GPU, or a CPU that answers as one.
+type Adapter struct {
+	Name    string
+	Backend string // Vulkan, Metal or D3D12
+	Class   graph.Class
+	Vendor  string
+	Driver  string
+	Limits  Limits
+}
+
+// Limits are the adapter's limits that kernels and plans depend on.
+type Limits struct {
+	StorageBinding  int64 // bytes of one storage binding
+	Buffer          int64 // bytes of one buffer
+	StorageBuffers  int   // storage buffers of one kernel
+	Invocations     int   // threads of one workgroup
+	WorkgroupMemory int   // bytes of workgroup memory
+	Workgroups      int   // workgroups per dimension
+}
+
+func (a Adapter) String() string {
+	return fmt.Sprintf("%s (%s, %s)", a.Name, a.Class, a.Backend)
+}
+
+// instance leaves out OpenGL, whose adapters are noisy to look for and do not compute reliably.
+func instance() *wgpu.Instance {
+	wgpu.SetLogLevel(wgpu.LogLevel_Error)
+	return wgpu.CreateInstance(&wgpu.InstanceDescriptor{
+		Backends: wgpu.InstanceBackend_Vulkan | wgpu.InstanceBackend_Metal | wgpu.InstanceBackend_DX12,
+	})
+}
+
+// found pairs an adapter with its description.
+type found struct {
+	handle *wgpu.Adapter
+	Adapter
+}
+
+// enumerate lists the adapters of an instance, best first.
+func enumerate(inst *wgpu.Instance) []found {
+	var list []found
+	for _, h := range inst.EnumerateAdapters(nil) {
+		p := h.GetProperties()
+		l := h.GetLimits().Limits
+		a := Adapter{
+			Name:    p.Name,
+			Backend: p.BackendType.String(),
+			Vendor:  p.VendorName,
+			Driver:  p.DriverDescription,
+			Limits: Limits{
+				StorageBinding:  int64(min(l.MaxStorageBufferBindingSize, 1<<62)),
+				Buffer:          int64(min(l.MaxBufferSize, 1<<62)),
+				StorageBuffers:  int(l.MaxStorageBuffersPerShaderStage),
+				Invocations:     int(l.MaxComputeInvocationsPerWorkgroup),
+				WorkgroupMemory: int(l.MaxComputeWorkgroupStorageSize),
+				Workgroups:      int(l.MaxComputeWorkgroupsPerDimension),
+			},
+		}
+		switch p.AdapterType {
+		case wgpu.AdapterType_DiscreteGPU:
+			a.Class = graph.Discrete
+		case wgpu.AdapterType_CPU:
+			a.Class = graph.Software
+		default:
+			a.Class = graph.Integrated
+		}
+		list = append(list, found{h, a})
+	}
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Class < list[j].Class })
+	return list
+}
+
+// Adapters lists the adapters: discrete first, then integrated, then software.
+func Adapters() ([]Adapter, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	inst := instance()
+	defer inst.Release()
+	list := enumerate(inst)
+	if len(list) == 0 {
+		return nil, noAdapter()
+	}
+	out := make([]Adapter, len(list))
+	for i, f := range list {
+		out[i] = f.Adapter
+		f.handle.Release()
+	}
+	return out, nil
+}
+
+func noAdapter() error {
+	hint := "install or update the graphics driver"
+	if runtime.GOOS == "linux" {
+		hint = "install a Vulkan driver: the vendor's for a GPU, or `apt install mesa-vulkan-drivers` for Mesa's, which also computes on the CPU"
+	}
+	return fmt.Errorf("gpu: %w; %s", ErrNoAdapter, hint)
+}
+
+// choose finds the adapter that sel names: "gpu" or "" for the best, or its number in the list.
+func choose(list []found, sel string) (int, error) {
+	if len(list) == 0 {
+		return 0, noAdapter()
+	}
+	if sel == "" || sel == "gpu" {
+		return 0, nil
+	}
+	i, err := strconv.Atoi(sel)
+	if err != nil || i < 0 || i >= len(list) {
+		return 0, fmt.Errorf("gpu: there is no adapter %q: expected \"gpu\" or a number from 0 to %d", sel, len(list)-1)
+	}
+	return i, nil
+}

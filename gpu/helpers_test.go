@@ -1,0 +1,139 @@
+package gpu
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"goxkd/graph"
+)
+
+// open takes the best adapter, or skips.
+func open(t testing.TB) *Device {
+	t.Helper()
+	d, err := Open("gpu")
+	if errors.Is(err, ErrNoAdapter) {
+		t.Skipf("no adapter to test on: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func build(t testing.TB, f func(g *graph.Graph)) *graph.Graph {
+	t.Helper()
+	g, err := graph.Build(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func compile(t testing.TB, d *Device, g *graph.Graph, opt graph.PlanOptions) *Executor {
+	t.Helper()
+	e, err := d.Compile(g, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e.(*Executor)
+}
+
+func write(t testing.TB, e *Executor, n *graph.Node, data []float32) {
+	t.Helper()
+	if err := e.Write(n, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t testing.TB, e *Executor, n *graph.Node) []float32 {
+	t.Helper()
+	out := make([]float32, n.Shape.Size())
+	if err := e.Read(n, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func run(t testing.TB, e *Executor) {
+	t.Helper()
+	if err := e.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// random fills with uniform values in [-1,1).
+func random(rng *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = 2*rng.Float32() - 1
+	}
+	return out
+}
+
+// nmse is the normalised mean square error, infinite for values that are not finite.
+func nmse(got, want []float32) float64 {
+	var e, s float64
+	for i := range want {
+		d := float64(got[i]) - float64(want[i])
+		e += d * d
+		s += float64(want[i]) * float64(want[i])
+	}
+	if math.IsNaN(e) {
+		return math.Inf(1)
+	}
+	if s == 0 {
+		return e
+	}
+	return e / s
+}
+
+// serial is the sharing-out of a reference on one core.
+func serial(n, _ int, f func(lo, hi int)) { f(0, n) }
+
+// check runs one operation on the device, with guard words, and against its reference.
+func check(t *testing.T, d *Device, op *graph.Op, attrs any, shapes []graph.Shape, tolerance float64) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	var in []*graph.Node
+	var out *graph.Node
+	g := build(t, func(g *graph.Graph) {
+		for i, s := range shapes {
+			in = append(in, g.Input(string(rune('a'+i)), s...))
+		}
+		out = g.Keep(g.Apply(op, attrs, in...))
+	})
+	e := compile(t, d, g, graph.PlanOptions{})
+	call := graph.Call[float32]{Node: out, Out: make([]float32, out.Shape.Size()), Par: serial}
+	for _, n := range in {
+		data := random(rng, n.Shape.Size())
+		write(t, e, n, data)
+		call.In = append(call.In, data)
+	}
+	run(t, e)
+	got := read(t, e, out)
+	op.Ref32(&call)
+	if tolerance == 0 {
+		tolerance = 1e-7
+	}
+	if err := nmse(got, call.Out); !(err <= tolerance) {
+		t.Errorf("normalised mean square error %.3g, at most %.3g allowed", err, tolerance)
+	}
+	if d.Guard {
+		if err := e.CheckGuards(); err != nil {
+			t.Error(err)
+		}
+	}
+}

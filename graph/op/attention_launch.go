@@ -1,0 +1,152 @@
+package op
+
+import (
+	"math"
+
+	"goxkd/graph"
+)
+
+// rowsParams is struct Params of attention.wgsl.
+type rowsParams struct{ Rows, Cols uint32 }
+
+// attentionRows runs a row kernel of attention.wgsl in place on x.
+func attentionRows(t graph.Target, kernel string, x graph.Arg, rows, cols int, more ...graph.Bind) graph.Dispatch {
+	d := graph.Dispatch{
+		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x}}, more...),
+		Params: rowsParams{uint32(rows), uint32(cols)}, Groups: graph.Grid(rows),
+	}
+	if t.Class == graph.Software { // where barriers are dear
+		d.Entry, d.Groups = kernel+"_thread", graph.Grid(graph.CeilDiv(rows, 64))
+	}
+	return d
+}
+
+// attentionPart is the share of one group of dispatches: its scores fit one scratch buffer.
+type attentionPart struct{ batch0, batch, head0, heads int }
+
+// attentionParts cuts the batch, and where a single clip is too large its heads, so that scores stay within scratchMax.
+func attentionParts(batch, tokens, heads int) []attentionPart {
+	fit := min(max(1, scratchMax/(tokens*tokens)), graph.MaxGroups)
+	var parts []attentionPart
+	if fit < heads {
+		for b := range batch {
+			for h := 0; h < heads; h += fit {
+				parts = append(parts, attentionPart{b, 1, h, min(fit, heads-h)})
+			}
+		}
+		return parts
+	}
+	step := fit / heads
+	for b := 0; b < batch; b += step {
+		parts = append(parts, attentionPart{b, min(step, batch-b), 0, heads})
+	}
+	return parts
+}
+
+// size is the number of matrices.
+func (p attentionPart) size() int { return p.batch * p.heads }
+
+// attentionShape gives the operands of one attention node.
+type attentionShape struct{ tokens, heads, width int }
+
+// rows places the [tokens, width] matrices of heads side by side: block 0, 1, 2 of `blocks` is q, k, v.
+func (s attentionShape) rows(arg graph.Arg, p attentionPart, blocks, block int, trans bool) operand {
+	dim := s.heads * s.width
+	stride := blocks * dim
+	o := operand{
+		arg: arg, off: p.batch0*s.tokens*stride + block*dim + p.head0*s.width,
+		b1: s.tokens * stride, b2: s.width, row: stride, col: 1, batch1: p.batch, batch2: p.heads,
+	}
+	if trans {
+		o.row, o.col = 1, stride
+	}
+	return o
+}
+
+// scores places the [tokens, tokens] matrices of one part, the first of them at matrix number first.
+func (s attentionShape) scores(arg graph.Arg, p attentionPart, first int, trans bool) operand {
+	n := s.tokens
+	o := operand{
+		arg: arg, off: first * n * n, b1: p.heads * n * n, b2: n * n, row: n, col: 1, batch1: p.batch, batch2: p.heads,
+	}
+	if trans {
+		o.row, o.col = 1, n
+	}
+	return o
+}
+
+func (s attentionShape) scale() float32 { return float32(1 / math.Sqrt(float64(s.width))) }
+
+// probabilities writes softmax(scale · Q Kᵀ) of one part to scores, starting at its matrix number first.
+func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scores graph.Arg, first int, scratch *[]int) []graph.Dispatch {
+	return gemm{
+		m: s.tokens, n: s.tokens, k: s.width, alpha: s.scale(),
+		a: s.rows(qkv, p, 3, 0, false), b: s.rows(qkv, p, 3, 1, true), c: s.scores(scores, p, first, false),
+	}.dispatches(t, scratch)
+}
+
+// attentionLaunch keeps the scores of a part of the batch at a time in scratch.
+func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	batch, tokens, heads, width := AttentionSize(n)
+	s := attentionShape{tokens, heads, width}
+	parts := attentionParts(batch, tokens, heads)
+	l := graph.Launch{Scratch: []int{parts[0].size() * tokens * tokens}}
+	scores := graph.Scratch(0)
+	for _, p := range parts {
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), scores, 0, &l.Scratch)...)
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", scores, p.size()*tokens, tokens))
+		l.Dispatches = append(l.Dispatches, gemm{
+			m: tokens, n: width, k: tokens, alpha: 1,
+			a: s.scores(scores, p, 0, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
+		}.dispatches(t, &l.Scratch)...)
+	}
+	return l
+}
+
+// attentionProbsLaunch computes in place in the result.
+func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	batch, tokens, heads, width := AttentionSize(n)
+	s := attentionShape{tokens, heads, width}
+	var l graph.Launch
+	for _, p := range attentionParts(batch, tokens, heads) {
+		first := p.batch0*heads + p.head0
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), graph.Out(), first, &l.Scratch)...)
+	}
+	l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", graph.Out(), batch*heads*tokens, tokens))
+	return l
+}
+
+// attentionGradLaunch computes the probabilities P again, then dV = Pᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ dP P),
+// dQ = scale dS K, dK = scale dSᵀ Q.
+func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	batch, tokens, heads, width := AttentionSize(n)
+	s := attentionShape{tokens, heads, width}
+	parts := attentionParts(batch, tokens, heads)
+	size := parts[0].size() * tokens * tokens
+	l := graph.Launch{Scratch: []int{size, size}}
+	qkv, do, out := graph.In(0), graph.In(1), graph.Out()
+	probs, grads := graph.Scratch(0), graph.Scratch(1)
+	for _, p := range parts {
+		add := func(g gemm) { l.Dispatches = append(l.Dispatches, g.dispatches(t, &l.Scratch)...) }
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, qkv, probs, 0, &l.Scratch)...)
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", probs, p.size()*tokens, tokens))
+		add(gemm{ // dV
+			m: tokens, n: width, k: tokens, alpha: 1,
+			a: s.scores(probs, p, 0, true), b: s.rows(do, p, 1, 0, false), c: s.rows(out, p, 3, 2, false),
+		})
+		add(gemm{ // dP
+			m: tokens, n: tokens, k: width, alpha: 1,
+			a: s.rows(do, p, 1, 0, false), b: s.rows(qkv, p, 3, 2, true), c: s.scores(grads, p, 0, false),
+		})
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs}))
+		add(gemm{ // dQ
+			m: tokens, n: width, k: tokens, alpha: s.scale(),
+			a: s.scores(grads, p, 0, false), b: s.rows(qkv, p, 3, 1, false), c: s.rows(out, p, 3, 0, false),
+		})
+		add(gemm{ // dK
+			m: tokens, n: width, k: tokens, alpha: s.scale(),
+			a: s.scores(grads, p, 0, true), b: s.rows(qkv, p, 3, 0, false), c: s.rows(out, p, 3, 1, false),
+		})
+	}
+	return l
+}

@@ -1,0 +1,101 @@
+// y = (x - mean) · scale · gain + bias per row, with scale = 1/√(var + eps) (biased), and its gradients.
+//
+// x, y, dy and dx are [rows, width], gain and bias [width], stats [rows, 2] (mean, scale). Without an affine part, gain and
+// bias are bound to x and not read. A row is the work of one thread or of one workgroup, by the include.
+struct Params {
+    rows: u32, width: u32,
+    affine: u32, // 1 with gain and bias
+    chunks: u32, // of rows, for the gradient of gain
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> gain: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> stats: array<f32>;
+@group(0) @binding(5) var<storage, read> dy: array<f32>;
+@group(0) @binding(6) var<storage, read_write> y: array<f32>;
+
+//!include grid
+//!include sums
+//!include rows_serial
+
+// moments gives mean and 1/√(var + eps). The variance takes a second pass: rows far from zero would lose it otherwise.
+fn moments(base: u32, t: u32) -> vec2<f32> {
+    var sum: Sum;
+    for (var c = lane_of(t); c < params.width; c += LANES) {
+        sum = plus(sum, x[base + c]);
+    }
+    let mean = row_sum(sum_of(sum), t) / f32(params.width);
+    var squares: Sum;
+    for (var c = lane_of(t); c < params.width; c += LANES) {
+        let d = x[base + c] - mean;
+        squares = plus(squares, d * d);
+    }
+    let variance = row_sum(sum_of(squares), t) / f32(params.width);
+    return vec2<f32>(mean, 1.0 / sqrt(variance + params.eps));
+}
+
+@compute @workgroup_size(64)
+fn layernorm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let row = row_of(group_of(wid, num), t);
+    if (row >= params.rows) { return; }
+    let base = row * params.width;
+    let m = moments(base, t);
+    for (var c = lane_of(t); c < params.width; c += LANES) {
+        var v = (x[base + c] - m.x) * m.y;
+        if (params.affine == 1u) { v = v * gain[c] + bias[c]; }
+        y[base + c] = v;
+    }
+}
+
+@compute @workgroup_size(64)
+fn row_stats(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let row = row_of(group_of(wid, num), t);
+    if (row >= params.rows) { return; }
+    let m = moments(row * params.width, t);
+    if (lane_of(t) == 0u) {
+        y[2u * row] = m.x;
+        y[2u * row + 1u] = m.y;
+    }
+}
+
+// With d = dy·gain and h = (x - mean)·scale: dx = scale · (d - mean(d) - h·mean(d·h)).
+@compute @workgroup_size(64)
+fn layernorm_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let row = row_of(group_of(wid, num), t);
+    if (row >= params.rows) { return; }
+    let base = row * params.width;
+    let mean = stats[2u * row];
+    let scale = stats[2u * row + 1u];
+    var sum: Sum;
+    var along: Sum;
+    for (var c = lane_of(t); c < params.width; c += LANES) {
+        var d = dy[base + c];
+        if (params.affine == 1u) { d *= gain[c]; }
+        sum = plus(sum, d);
+        along = plus(along, d * ((x[base + c] - mean) * scale));
+    }
+    let mean_d = row_sum(sum_of(sum), t) / f32(params.width);
+    let mean_h = row_sum(sum_of(along), t) / f32(params.width);
+    for (var c = lane_of(t); c < params.width; c += LANES) {
+        var d = dy[base + c];
+        if (params.affine == 1u) { d *= gain[c]; }
+        y[base + c] = scale * (d - mean_d - (x[base + c] - mean) * scale * mean_h);
+    }
+}
+
+// One thread sums dy · (x - mean) · scale over every chunks-th row of one column; y is [chunks, width].
+@compute @workgroup_size(64)
+fn layernorm_grad_gain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let i = group_of(wid, num) * 64u + t;
+    if (i >= params.chunks * params.width) { return; }
+    let at = place(i, params.width);
+    var sum: Sum;
+    for (var r = at.x; r < params.rows; r += params.chunks) {
+        let e = r * params.width + at.y;
+        sum = plus(sum, dy[e] * ((x[e] - stats[2u * r]) * stats[2u * r + 1u]));
+    }
+    y[i] = sum_of(sum);
+}
