@@ -23,10 +23,18 @@ func (c *Clip) Frame(t int) []uint8 {
 // bytes is the memory that the clip's samples hold.
 func (c *Clip) bytes() int64 { return int64(len(c.Frames)) + 4*int64(len(c.Wave)) }
 
-// cut returns the part of the clip that the span covers. A span past the end gives what is left,
-// and at least the last frame, so that a rounding of the duration never empties a clip.
+// cut returns the part of the clip that the span covers, or what is left of it. A span that would
+// run past the end of a stream begins earlier, so that a header which promises more than the file
+// holds empties no clip.
 func (c *Clip) cut(span Span) *Clip {
 	out := *c
+	if c.T > 0 {
+		span.Start = min(span.Start, float64(c.T)/float64(c.FPS)-span.Seconds)
+	}
+	if len(c.Wave) > 0 {
+		span.Start = min(span.Start, float64(len(c.Wave))/float64(c.Rate)-span.Seconds)
+	}
+	span.Start = max(span.Start, 0)
 	if c.T > 0 {
 		first := min(int(span.Start*float64(c.FPS)+1e-6), c.T-1)
 		last := min(first+spanFrames(span.Seconds, c.FPS), c.T)

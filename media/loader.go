@@ -53,9 +53,17 @@ type Loader struct {
 
 	mu      sync.Mutex
 	orders  map[uint64][]int
-	failed  map[int]error
+	failed  map[attempt]bool
+	named   map[int]bool
 	skipped int
 	reasons []BadFile
+}
+
+// attempt is one clip in one epoch. Failures are remembered per epoch: another epoch sees another
+// span, and a resumed run, which knows no past, must decide alike.
+type attempt struct {
+	epoch uint64
+	index int
 }
 
 // pending is a batch under way.
@@ -105,7 +113,8 @@ func NewLoader(ctx context.Context, src Source, spec Spec, cfg LoaderConfig) (*L
 		slots:  make(chan struct{}, cfg.Prefetch),
 		free:   make(chan *Batch, cfg.Prefetch+1),
 		orders: map[uint64][]int{},
-		failed: map[int]error{},
+		failed: map[attempt]bool{},
+		named:  map[int]bool{},
 	}
 	l.video, l.audio = modalities(src)
 	l.ctx, l.cancel = context.WithCancel(ctx)
@@ -178,8 +187,9 @@ func (l *Loader) fill(v *viewer, j job) error {
 	order := l.order(epoch)
 	for k := range n {
 		index := order[(first+k)%n]
-		if l.known(index) {
-			l.skip(index, nil)
+		try := attempt{epoch, index}
+		if l.known(try) {
+			l.skip(try, nil)
 			continue
 		}
 		clip, err := l.load(v, epoch, index)
@@ -187,7 +197,7 @@ func (l *Loader) fill(v *viewer, j job) error {
 			return l.ctx.Err()
 		}
 		if err != nil {
-			l.skip(index, err)
+			l.skip(try, err)
 			continue
 		}
 		if err := v.matches(clip, l.video, l.audio); err != nil {
@@ -232,30 +242,36 @@ func (l *Loader) order(epoch uint64) []int {
 				delete(l.orders, e)
 			}
 		}
+		for a := range l.failed {
+			if a.epoch+2 < epoch {
+				delete(l.failed, a)
+			}
+		}
 	}
 	return order
 }
 
-// known tells whether the clip failed before, so that it is not tried again.
-func (l *Loader) known(index int) bool {
+// known tells whether the clip failed before in this epoch, so that it is not tried again.
+func (l *Loader) known(try attempt) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.failed[index] != nil
+	return l.failed[try]
 }
 
 // maxReasons bounds what a run over a hopeless folder remembers.
 const maxReasons = 100
 
-func (l *Loader) skip(index int, err error) {
+func (l *Loader) skip(try attempt, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.skipped++
-	if err == nil || l.failed[index] != nil {
+	if err == nil {
 		return
 	}
-	l.failed[index] = err
-	if len(l.reasons) < maxReasons {
-		l.reasons = append(l.reasons, BadFile{l.src.Name(index), err.Error()})
+	l.failed[try] = true
+	if !l.named[try.index] && len(l.reasons) < maxReasons {
+		l.named[try.index] = true
+		l.reasons = append(l.reasons, BadFile{l.src.Name(try.index), err.Error()})
 	}
 }
 

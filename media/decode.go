@@ -1,0 +1,136 @@
+package media
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// format is what clips are decoded to.
+type format struct {
+	fps, size, rate int
+	limit           time.Duration // for one child process
+}
+
+// maxAspect bounds the longer side of a decoded frame in units of the shorter: the ends of a longer
+// frame are cut off.
+const maxAspect = 4
+
+// shape is the size of decoded frames: the shorter side as shown is size, the longer keeps the
+// aspect. crop is the part of the shown frame that is used, in its own pixels, or zero for all.
+func (v *videoStream) shape(size int) (w, h, cropW, cropH int) {
+	sw, sh := v.w, v.h
+	aspect := v.aspect
+	if v.turned {
+		sw, sh, aspect = sh, sw, 1/aspect
+	}
+	shownW, shownH := float64(sw)*aspect, float64(sh)
+	if shownW > maxAspect*shownH {
+		cropW, cropH = max(int(maxAspect*shownH/aspect), 1), sh
+		shownW = float64(cropW) * aspect
+	} else if shownH > maxAspect*shownW {
+		cropW, cropH = sw, max(int(maxAspect*shownW), 1)
+		shownH = float64(cropH)
+	}
+	if shownW <= shownH {
+		return size, max(int(math.Round(float64(size)*shownH/shownW)), size), cropW, cropH
+	}
+	return max(int(math.Round(float64(size)*shownW/shownH)), size), size, cropW, cropH
+}
+
+// decode reads the wanted streams of a span in one process: frames on standard output, samples on
+// descriptor 3. A damaged file serves as far as it yields a frame and a sample of each wanted stream;
+// where the streams have an end before the span's start, the span is taken from the file's start.
+func decode(ctx context.Context, path string, p *probed, span Span, f format) (*Clip, error) {
+	clip, err := decodeSpan(ctx, path, p, span, f)
+	if err == nil || ctx.Err() != nil || span.Start <= 0 || !errors.Is(err, errEmpty) {
+		return clip, err
+	}
+	return decodeSpan(ctx, path, p, Span{0, span.Seconds}, f)
+}
+
+// errEmpty marks a span without frames or samples.
+var errEmpty = errors.New("nothing decoded")
+
+func decodeSpan(ctx context.Context, path string, p *probed, span Span, f format) (*Clip, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
+	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1"}
+	if span.Start > 0 {
+		args = append(args, "-ss", decimal(span.Start))
+	}
+	args = append(args, inputArgs(path)...)
+	var outs []int
+	clip := &Clip{FPS: f.fps, Rate: f.rate}
+	if p.video != nil {
+		w, h, cropW, cropH := p.video.shape(f.size)
+		frames := spanFrames(span.Seconds, f.fps)
+		filter := fmt.Sprintf("fps=%d:start_time=0", f.fps)
+		if cropW > 0 {
+			filter += fmt.Sprintf(",crop=%d:%d", cropW, cropH)
+		}
+		filter += fmt.Sprintf(",scale=%d:%d:flags=bilinear", w, h)
+		args = append(args, "-map", "0:"+strconv.Itoa(p.video.index), "-t", decimal(span.Seconds+1/float64(f.fps)), "-vf", filter,
+			"-frames:v", strconv.Itoa(frames), "-pix_fmt", "rgb24", "-f", "rawvideo", "-threads", "1", "pipe:1")
+		clip.W, clip.H = w, h
+		outs = append(outs, frames*w*h*3)
+	}
+	if p.audio != nil {
+		samples := int(span.Seconds*float64(f.rate) + 0.5)
+		args = append(args, "-map", "0:"+strconv.Itoa(p.audio.index), "-t", decimal(span.Seconds), "-ac", "1", "-af", fmt.Sprintf("aresample=%d:async=1:first_pts=0", f.rate),
+			"-ar", strconv.Itoa(f.rate), "-f", "f32le", fmt.Sprintf("pipe:%d", pipeOf(len(outs))))
+		outs = append(outs, 4*samples)
+	}
+	data, err := process{"ffmpeg", args, f.limit, outs}.run(ctx)
+	if errors.Is(err, errTool) || ctx.Err() != nil || data == nil {
+		return nil, err
+	}
+	why := errEmpty
+	if err != nil {
+		why = fmt.Errorf("%w: %s", errEmpty, strings.TrimPrefix(err.Error(), "file:"+path+": "))
+	}
+	if p.video != nil {
+		n := clip.W * clip.H * 3
+		clip.T = len(data[0]) / n
+		clip.Frames = data[0][:clip.T*n]
+		if clip.T == 0 {
+			return nil, fmt.Errorf("no video frame: %w", why)
+		}
+	}
+	if p.audio != nil {
+		clip.Wave = samplesOf(data[len(data)-1])
+		if len(clip.Wave) == 0 {
+			return nil, fmt.Errorf("no audio sample: %w", why)
+		}
+	}
+	return clip, nil
+}
+
+// pipeOf is the descriptor of output i: standard output, then 3 and on.
+func pipeOf(i int) int {
+	if i == 0 {
+		return 1
+	}
+	return i + 2
+}
+
+// samplesOf reads little-endian float32; what is no number, or absurdly loud, becomes silence.
+func samplesOf(raw []byte) []float32 {
+	wave := make([]float32, len(raw)/4)
+	for i := range wave {
+		v := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		if v >= -8 && v <= 8 {
+			wave[i] = v
+		}
+	}
+	return wave
+}

@@ -1,0 +1,275 @@
+package media
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// needTools skips where ffmpeg is not installed.
+func needTools(t testing.TB) {
+	t.Helper()
+	for _, tool := range []string{"ffmpeg", "ffprobe"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not on the PATH: install ffmpeg to run this test", tool)
+		}
+	}
+}
+
+// ffmpeg makes a file.
+func ffmpeg(t testing.TB, args ...string) {
+	t.Helper()
+	args = append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y"}, args...)
+	out, err := exec.Command("ffmpeg", args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// av makes a clip with a test picture and a sine of 440 Hz.
+func av(t testing.TB, path string, seconds float64, size string, fps int, more ...string) {
+	t.Helper()
+	args := []string{
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc=s=%s:r=%d:d=%g", size, fps, seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=f=440:r=16000:d=%g", seconds), "-pix_fmt", "yuv420p",
+	}
+	ffmpeg(t, append(append(args, more...), "file:"+path)...)
+}
+
+func small(opt FolderOptions) FolderOptions {
+	o := OptionsFor(smallSpec())
+	o.NeedVideo, o.NeedAudio, o.Check = opt.NeedVideo, opt.NeedAudio, opt.Check
+	o.LabelColumn, o.Split, o.WholeSeconds, o.CacheBytes = opt.LabelColumn, opt.Split, opt.WholeSeconds, opt.CacheBytes
+	o.Timeout = 30 * time.Second
+	return o
+}
+
+func reasons(r *Report) map[string]string {
+	m := map[string]string{}
+	for _, b := range r.Bad {
+		m[b.Path] = b.Reason
+	}
+	return m
+}
+
+func TestFolderOfMadeFiles(t *testing.T) {
+	needTools(t)
+	dir := t.TempDir()
+	at := func(name string) string {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		return path
+	}
+	x264 := []string{"-c:v", "libx264", "-preset", "ultrafast", "-g", "30"}
+	av(t, at("a/plain.mp4"), 2, "96x64", 25, x264...)
+	av(t, at("a/short.mp4"), 0.2, "64x64", 25, x264...)
+	av(t, at("b/long.mkv"), 60, "32x32", 10, x264...)
+	av(t, at("b/one pixel.mkv"), 1, "1x1", 10, "-pix_fmt", "bgr0", "-c:v", "ffv1")
+	av(t, at("b/one frame.mkv"), 1, "48x48", 1, x264...)
+	av(t, at("b/8k stereo.mkv"), 1.5, "64x48", 8, append(x264, "-ar", "8000", "-ac", "2", "-c:a", "pcm_s16le")...)
+	av(t, at("a/strip.mkv"), 1, "800x2", 8, "-pix_fmt", "bgr0", "-c:v", "ffv1")
+	av(t, at("a/anamorphic.mkv"), 1, "64x64", 8, append(x264, "-vf", "setsar=2/1")...)
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x64:r=8:d=1", "-c:v", "libx264", "file:"+at("a/mute.mp4"))
+	ffmpeg(t, "-f", "lavfi", "-i", "sine=d=1", "file:"+at("a/blind.wav"))
+	whole, err := os.ReadFile(at("a/plain.mp4"))
+	require.NoError(t, err)
+	write := func(name string, data []byte) { require.NoError(t, os.WriteFile(at(name), data, 0o644)) }
+	write("a/truncated.mp4", whole[:len(whole)/2])
+	write("a/empty.mp4", nil)
+	write("a/text.mp4", []byte("this is no video\n"))
+	write("a/playlist.mp4", []byte("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nplain.mp4\n#EXT-X-ENDLIST\n"))
+	write("a/concat.mp4", []byte("ffconcat version 1.0\nfile plain.mp4\n"))
+	write("notes.txt", []byte("x"))
+	write(".hidden/plain.mp4", whole)
+	for _, name := range []string{"-i.mp4", "new\nline.mp4", "quo'te\".mp4", "concat:a|b.mp4", "http:x.mp4", "%d.mp4", "ünï.mp4", "$(touch x).mp4"} {
+		write("odd/"+name, whole)
+	}
+	if runtime.GOOS != "windows" {
+		require.NoError(t, os.Symlink(dir, at("a/loop")))
+		require.NoError(t, os.Symlink(at("a/plain.mp4"), at("a/link.mp4")))
+		require.NoError(t, os.Symlink("nowhere", at("a/dangling.mp4")))
+	}
+
+	ctx := context.Background()
+	f, report, err := OpenFolder(ctx, dir, small(FolderOptions{Check: true}))
+	require.NoError(t, err)
+	bad := reasons(report)
+	for name, why := range map[string]string{
+		"a/mute.mp4": "no usable audio stream", "a/blind.wav": "no usable video stream", "a/empty.mp4": "empty",
+		"a/text.mp4": "not readable", "a/truncated.mp4": "not readable", "a/playlist.mp4": "not readable",
+		"a/concat.mp4": "not readable", "a/dangling.mp4": "cannot be read",
+	} {
+		require.Contains(t, bad[name], why, name)
+		require.NotContains(t, bad[name], "\n")
+		require.NotContains(t, bad[name], dir)
+	}
+	require.Len(t, bad, 8, "%v", bad)
+	require.Equal(t, 17, report.Good)
+	require.Equal(t, []string{"a", "b", "odd"}, f.Classes())
+	require.NoFileExists(t, "x")
+
+	index := map[string]int{}
+	for i := range f.Len() {
+		index[f.Name(i)] = i
+	}
+	load := func(name string, span Span) *Clip {
+		i, ok := index[name]
+		require.True(t, ok, name)
+		c, err := f.Load(ctx, i, span)
+		require.NoError(t, err, name)
+		require.Equal(t, f.Classes()[c.Label], strings.Split(name, "/")[0])
+		require.Len(t, c.Frames, c.T*c.H*c.W*3)
+		return c
+	}
+	c := load("a/plain.mp4", Span{0.5, 1})
+	require.Equal(t, []int{8, 48, 72}, []int{c.T, c.H, c.W}, "the shorter side is 48")
+	require.Len(t, c.Wave, 16000)
+	require.InDelta(t, 2, f.Duration(index["a/plain.mp4"]), 0.1)
+	// The sine has 440 periods per second, so 880 changes of sign.
+	changes := 0
+	for i := 1; i < len(c.Wave); i++ {
+		if (c.Wave[i] < 0) != (c.Wave[i-1] < 0) {
+			changes++
+		}
+	}
+	require.InDelta(t, 880, changes, 4)
+
+	c = load("a/short.mp4", Span{0, 1})
+	require.InDelta(t, 2, c.T, 1)
+	require.InDelta(t, 3200, len(c.Wave), 1100)
+	c = load("b/one pixel.mkv", Span{0, 1})
+	require.Equal(t, []int{48, 48}, []int{c.H, c.W})
+	c = load("b/one frame.mkv", Span{0, 1})
+	require.Equal(t, c.Frame(0), c.Frame(c.T-1))
+	c = load("b/8k stereo.mkv", Span{0.25, 1})
+	require.Len(t, c.Wave, 16000)
+	require.Equal(t, []int{8, 48, 64}, []int{c.T, c.H, c.W})
+	c = load("a/strip.mkv", Span{0, 1})
+	require.Equal(t, []int{48, 192}, []int{c.H, c.W}, "at most four times as long as wide")
+	c = load("a/anamorphic.mkv", Span{0, 1})
+	require.Equal(t, []int{48, 96}, []int{c.H, c.W}, "pixels twice as wide as high")
+
+	// A minute is sought in, not decoded whole; the test picture counts seconds, so spans differ.
+	c = load("b/long.mkv", Span{41.5, 1})
+	require.Equal(t, 8, c.T)
+	require.Len(t, c.Wave, 16000)
+	require.NotEqual(t, c.Frames, load("b/long.mkv", Span{3.5, 1}).Frames)
+	require.NotEmpty(t, load("b/long.mkv", Span{99, 1}).Frames, "a span past the end is taken from the start")
+	_, err = f.Load(ctx, f.Len(), Span{0, 1})
+	require.Error(t, err)
+
+	// Every clip makes a batch, one by one and together.
+	l, err := NewLoader(ctx, f, smallSpec(), LoaderConfig{Batch: f.Len(), Workers: 2})
+	require.NoError(t, err)
+	defer l.Close()
+	b, err := l.Next()
+	require.NoError(t, err)
+	require.Zero(t, l.Stats().Skipped, "%v", l.Stats().Reasons)
+	for _, v := range b.VideoGlobal {
+		require.False(t, math.IsNaN(float64(v)))
+	}
+}
+
+func TestFolderModalities(t *testing.T) {
+	needTools(t)
+	dir := t.TempDir()
+	ffmpeg(t, "-f", "lavfi", "-i", "sine=d=1", "file:"+filepath.Join(dir, "blind.wav"))
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x64:r=8:d=1", "-c:v", "libx264", "file:"+filepath.Join(dir, "mute.mp4"))
+	ctx := context.Background()
+	f, report, err := OpenFolder(ctx, dir, small(FolderOptions{NeedAudio: true}))
+	require.NoError(t, err)
+	require.Equal(t, 1, f.Len())
+	require.Equal(t, 1, report.Unlabeled)
+	require.Equal(t, -1, f.Label(0))
+	b, _, err := Centre(ctx, f, smallSpec(), []int{0}, CentreOptions{})
+	require.NoError(t, err)
+	require.Nil(t, b.VideoGlobal)
+	require.Len(t, b.AudioGlobal, 48*96)
+
+	f, _, err = OpenFolder(ctx, dir, small(FolderOptions{NeedVideo: true}))
+	require.NoError(t, err)
+	b, _, err = Centre(ctx, f, smallSpec(), []int{0}, CentreOptions{})
+	require.NoError(t, err)
+	require.Nil(t, b.AudioGlobal)
+	require.Len(t, b.VideoGlobal, 3*8*48*48)
+
+	_, report, err = OpenFolder(ctx, dir, small(FolderOptions{}))
+	require.ErrorContains(t, err, "none of 2 media files can be used")
+	require.Len(t, report.Bad, 2)
+}
+
+func TestFolderErrors(t *testing.T) {
+	needTools(t)
+	ctx := context.Background()
+	dir := t.TempDir()
+	_, _, err := OpenFolder(ctx, filepath.Join(dir, "absent"), FolderOptions{})
+	require.ErrorContains(t, err, "absent")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.csv"), []byte("x"), 0o644))
+	_, _, err = OpenFolder(ctx, filepath.Join(dir, "a.csv"), FolderOptions{})
+	require.ErrorContains(t, err, "this is a file")
+	_, report, err := OpenFolder(ctx, dir, FolderOptions{})
+	require.ErrorContains(t, err, "no media files (1 others)")
+	require.ErrorContains(t, err, dir)
+	require.Equal(t, 1, report.Ignored)
+	_, _, err = OpenFolder(ctx, dir, FolderOptions{LabelColumn: "colour"})
+	require.ErrorContains(t, err, "labels.csv")
+
+	t.Setenv("PATH", "")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.mp4"), []byte("x"), 0o644))
+	_, _, err = OpenFolder(ctx, dir, FolderOptions{})
+	require.ErrorContains(t, err, "install ffmpeg")
+}
+
+func TestLabelsFile(t *testing.T) {
+	table, err := readLabels(strings.NewReader("clip,command,colour,split\nx,bin,red,train\ny,lay,blue,test\n"), "colour")
+	require.NoError(t, err)
+	label, split, ok := table.of("sub/y.mp4")
+	require.True(t, ok)
+	require.Equal(t, []string{"blue", "test"}, []string{label, split})
+	_, _, ok = table.of("z.mp4")
+	require.False(t, ok)
+	for text, why := range map[string]string{
+		"": "header", "name,a\n": "must be clip", "clip,split\nx,train\n": "no column of labels", "clip,a\nx\n": "wrong number of fields",
+	} {
+		_, err := readLabels(strings.NewReader(text), "")
+		require.ErrorContains(t, err, why)
+	}
+	_, err = readLabels(strings.NewReader("clip,a,split\n"), "b")
+	require.ErrorContains(t, err, `no column "b"`)
+}
+
+func TestOddFiles(t *testing.T) {
+	needTools(t)
+	const dir = "../../shared/data/odd"
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("%s is absent: put odd media files there to run this test", dir)
+	}
+	ctx := context.Background()
+	for _, need := range []FolderOptions{{NeedVideo: true, NeedAudio: true, Check: true}, {NeedVideo: true}, {NeedAudio: true}} {
+		f, report, err := OpenFolder(ctx, dir, small(need))
+		require.NoError(t, err)
+		t.Logf("video %v, audio %v: %d good", need.NeedVideo, need.NeedAudio, report.Good)
+		for _, b := range report.Bad {
+			t.Logf("  refused %s: %s", b.Path, b.Reason)
+			require.NotContains(t, b.Reason, "\n")
+		}
+		indices := make([]int, f.Len())
+		for i := range indices {
+			indices[i] = i
+		}
+		b, bad, err := Centre(ctx, f, smallSpec(), indices, CentreOptions{Workers: 2})
+		require.NoError(t, err)
+		for _, x := range bad {
+			t.Logf("  failed %s: %s", x.Path, x.Reason)
+		}
+		t.Logf("  %d of %d decoded", b.B, len(indices))
+		require.Greater(t, b.B, len(indices)*3/4)
+	}
+}
