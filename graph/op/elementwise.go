@@ -118,6 +118,47 @@ func linCombRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
+// elementwiseParams is struct Params of elementwise.wgsl.
+type elementwiseParams struct {
+	N, Period, Terms           uint32
+	W0, W1, W2, W3, W4, W5, W6 float32
+}
+
+func binaryLaunch(entry string) func(*graph.Node, graph.Target) graph.Launch {
+	return func(n *graph.Node, t graph.Target) graph.Launch {
+		size := n.Shape.Size()
+		p := elementwiseParams{N: uint32(size), Period: uint32(n.Inputs[1].Shape.Size())}
+		return launch(elements(t, "elementwise", entry, size, p, bindIn("a", 0), bindIn("b", 1), bindOut()))
+	}
+}
+
+func linCombLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size, terms := n.Shape.Size(), len(n.Inputs)
+	p := elementwiseParams{N: uint32(size), Terms: uint32(terms)}
+	weights := [MaxTerms]*float32{&p.W0, &p.W1, &p.W2, &p.W3, &p.W4, &p.W5, &p.W6}
+	binds := []graph.Bind{bindOut()}
+	for i, name := range [MaxTerms]string{"x0", "x1", "x2", "x3", "x4", "x5", "x6"} {
+		if i >= terms {
+			binds = append(binds, bindIn(name, 0))
+			continue
+		}
+		*weights[i] = float32(n.Attrs.([]float64)[i])
+		binds = append(binds, bindIn(name, i))
+	}
+	return launch(elements(t, "elementwise", "lincomb", size, p, binds...))
+}
+
+func geluLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	return launch(elements(t, "elementwise", "gelu", size, elementwiseParams{N: uint32(size)}, bindIn("x", 0), bindOut()))
+}
+
+func geluGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	p := elementwiseParams{N: uint32(size)}
+	return launch(elements(t, "elementwise", "gelu_grad", size, p, bindIn("x", 0), bindIn("dy", 1), bindOut()))
+}
+
 func init() {
 	addOp = graph.Register(graph.Op{
 		Name: "add", Formula: "y = a + b, b repeated over leading dimensions", Shape: binaryShape,

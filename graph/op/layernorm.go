@@ -120,6 +120,58 @@ func layerNormGradGainRef[T graph.Float](c *graph.Call[T]) {
 
 func statsShape(x graph.Shape) graph.Shape { return append(rowsShape(x).Clone(), 2) }
 
+// layerNormParams is struct Params of layernorm.wgsl.
+type layerNormParams struct {
+	Rows, Width, Affine, Chunks uint32
+	Eps                         float32
+}
+
+func layerNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	x := n.Shape
+	p := layerNormParams{Rows: uint32(x.Rows()), Width: uint32(x.Last()), Eps: float32(n.Attrs.(LayerNormAttrs).Eps)}
+	gain, bias := 0, 0
+	if len(n.Inputs) == 3 {
+		p.Affine, gain, bias = 1, 1, 2
+	}
+	return launch(overRows(n, t, "layernorm", "layernorm", x.Rows(), x.Last(), 3, p,
+		bindIn("x", 0), bindIn("gain", gain), bindIn("bias", bias), bindOut()))
+}
+
+func rowStatsLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	x := n.Inputs[0].Shape
+	p := layerNormParams{Rows: uint32(x.Rows()), Width: uint32(x.Last()), Eps: float32(n.Attrs.(LayerNormAttrs).Eps)}
+	return launch(overRows(n, t, "layernorm", "row_stats", x.Rows(), x.Last(), 2, p, bindIn("x", 0), bindOut()))
+}
+
+func layerNormGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	x := n.Shape
+	p := layerNormParams{Rows: uint32(x.Rows()), Width: uint32(x.Last())}
+	gain := 0
+	if len(n.Inputs) == 4 {
+		p.Affine, gain = 1, 3
+	}
+	return launch(overRows(n, t, "layernorm", "layernorm_grad", x.Rows(), x.Last(), 2, p,
+		bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2), bindIn("gain", gain), bindOut()))
+}
+
+func layerNormGradGainLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	rows, w := n.Inputs[0].Shape.Rows(), n.Inputs[0].Shape.Last()
+	// Chunks of 64 rows, since each has four loads.
+	c := min(graph.CeilDiv(rows, 64), max(1, manySums/w, graph.CeilDiv(rows, graph.MaxTrips)))
+	p := layerNormParams{Rows: uint32(rows), Width: uint32(w), Chunks: uint32(c)}
+	binds := []graph.Bind{bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2)}
+	if c == 1 {
+		return launch(each("layernorm", "layernorm_grad_gain", w, p, append(binds, bindOut())...))
+	}
+	part := graph.Scratch(0)
+	first := each("layernorm", "layernorm_grad_gain", c*w, p, append(binds, bind("y", part))...)
+	rest := sumStages(n, t, part, graph.Out(), 1, c, w, 1, 1)
+	return graph.Launch{
+		Dispatches: append([]graph.Dispatch{first}, rest.Dispatches...),
+		Scratch:    append([]int{c * w}, rest.Scratch...),
+	}
+}
+
 func init() {
 	eps := LayerNormAttrs{1e-5}
 	layerNormOp = graph.Register(graph.Op{

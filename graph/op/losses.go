@@ -1,8 +1,10 @@
 package op
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 
 	"goxkd/graph"
 )
@@ -33,7 +35,7 @@ func PairDistance(g *graph.Graph, x, y *graph.Node) *graph.Node {
 const MinDistance = 1e-30
 
 // Gammas are the widths of the Gaussian kernels summed in GaussKernel.
-var Gammas = []float64{1e-3, 1e-2, 1e-1, 1, 10, 100, 1000}
+var Gammas = [7]float64{1e-3, 1e-2, 1e-1, 1, 10, 100, 1000}
 
 // GaussKernel is Σ over Gammas of exp(-gamma·d), element by element.
 func GaussKernel(g *graph.Graph, d *graph.Node) *graph.Node { return g.Apply(gaussKernelOp, nil, d) }
@@ -187,6 +189,79 @@ func fillProbabilities(w int) func(int, *rand.Rand, []float64) bool {
 		}
 		return input == 0
 	}
+}
+
+// lossParams is struct Params of losses.wgsl.
+type lossParams struct {
+	N, Rows, Width, Batch, M uint32
+	Scale                    float32
+}
+
+func rowMSELaunch(n *graph.Node, t graph.Target) graph.Launch {
+	x := n.Inputs[0].Shape
+	p := lossParams{Rows: uint32(x.Rows()), Width: uint32(x.Last())}
+	return launch(overRows(n, t, "losses", "row_mse", x.Rows(), x.Last(), 1, p, bindIn("x", 0), bindIn("second", 1), bindOut()))
+}
+
+func rowMSEGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size, w := n.Shape.Size(), n.Shape.Last()
+	p := lossParams{N: uint32(size), Width: uint32(w), Scale: float32(2 / float64(w))}
+	return launch(elements(t, "losses", "row_mse_grad", size, p,
+		bindIn("x", 0), bindIn("second", 1), bindIn("dy", 2), bindOut()))
+}
+
+// crossEntropyLaunch runs a kernel over the rows of the logits, input 1.
+func crossEntropyLaunch(n *graph.Node, t graph.Target, passes int, more ...graph.Bind) graph.Launch {
+	q, x := n.Inputs[0].Shape, n.Inputs[1].Shape
+	p := lossParams{
+		Rows: uint32(x[0]), Width: uint32(x[1]), Batch: uint32(q[0]),
+		Scale: float32(1 / n.Attrs.(TemperatureAttrs).Temperature),
+	}
+	binds := append([]graph.Bind{bindIn("second", 0), bindIn("x", 1), bindOut()}, more...)
+	return launch(overRows(n, t, "losses", n.Op.Name, x[0], x[1], passes, p, binds...))
+}
+
+func softCrossEntropyLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	return crossEntropyLaunch(n, t, 2)
+}
+
+func softCrossEntropyGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	return crossEntropyLaunch(n, t, 3, bindIn("dy", 2))
+}
+
+func pairDistanceLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	pairs, w := n.Shape.Size(), n.Inputs[0].Shape[1]
+	p := lossParams{Rows: uint32(pairs), Width: uint32(w), M: uint32(n.Shape[1])}
+	return launch(overRows(n, t, "losses", "pair_distance", pairs, w, 1, p, bindIn("x", 0), bindIn("second", 1), bindOut()))
+}
+
+func pairDistanceGradLaunch(n *graph.Node, _ graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	p := lossParams{N: uint32(size), Width: uint32(n.Shape[1]), M: uint32(n.Inputs[1].Shape[0])}
+	return launch(each("losses", "pair_distance_grad", size, p,
+		bindIn("x", 0), bindIn("second", 1), bindIn("dy", 2), bindOut()))
+}
+
+// gammaConsts writes Gammas into the kernel's text, which has room for seven.
+func gammaConsts() []graph.Const {
+	var out []graph.Const
+	for i, g := range Gammas {
+		out = append(out, graph.Const{Name: fmt.Sprintf("GAMMA%d", i), Value: strconv.FormatFloat(g, 'f', -1, 32) + "f"})
+	}
+	return out
+}
+
+func gaussLaunch(n *graph.Node, t graph.Target, more ...graph.Bind) graph.Launch {
+	size := n.Shape.Size()
+	d := elements(t, "losses", n.Op.Name, size, lossParams{N: uint32(size)}, append(more, bindIn("x", 0), bindOut())...)
+	d.Consts = append(d.Consts, gammaConsts()...)
+	return launch(d)
+}
+
+func gaussKernelLaunch(n *graph.Node, t graph.Target) graph.Launch { return gaussLaunch(n, t) }
+
+func gaussKernelGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	return gaussLaunch(n, t, bindIn("dy", 1))
 }
 
 func init() {

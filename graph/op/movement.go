@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"goxkd/graph"
@@ -156,6 +157,95 @@ func fillGather(b, n, k int) func(int, *rand.Rand, []float64) bool {
 		}
 		return true
 	}
+}
+
+// movementParams is struct Params of movement.wgsl.
+type movementParams struct {
+	N, Width                       uint32
+	FromStride, FromOffset         uint32
+	ToStride, ToOffset             uint32
+	K, Rows                        uint32
+	D0, D1, D2, D3, D4, D5, D6, D7 uint32
+	S0, S1, S2, S3, S4, S5, S6, S7 uint32
+}
+
+// mergedAxes gives the result's dimensions and the source's strides along them, without axes of one element and with
+// neighbours that stay neighbours merged: each axis costs every element.
+func mergedAxes(n *graph.Node) (dims, steps []int) {
+	for i, step := range permuteStrides(n) {
+		d, last := n.Shape[i], len(dims)-1
+		switch {
+		case d == 1:
+		case last >= 0 && steps[last] == d*step:
+			dims[last], steps[last] = dims[last]*d, step
+		default:
+			dims, steps = append(dims, d), append(steps, step)
+		}
+	}
+	return dims, steps
+}
+
+func permuteLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	p := movementParams{N: uint32(size)}
+	ds := [MaxRank]*uint32{&p.D0, &p.D1, &p.D2, &p.D3, &p.D4, &p.D5, &p.D6, &p.D7}
+	ss := [MaxRank]*uint32{&p.S0, &p.S1, &p.S2, &p.S3, &p.S4, &p.S5, &p.S6, &p.S7}
+	dims, steps := mergedAxes(n)
+	for i := range ds {
+		*ds[i] = 1
+		if k := i - (MaxRank - len(dims)); k >= 0 {
+			*ds[i], *ss[i] = uint32(dims[k]), uint32(steps[k])
+		}
+	}
+	d := elements(t, "movement", "permute", size, p, bindIn("x", 0), bindOut())
+	d.Consts = append(d.Consts, graph.Const{Name: "RANK", Value: fmt.Sprintf("%du", max(1, len(dims)))})
+	return launch(d)
+}
+
+func sliceLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	a := n.Attrs.(SpanAttrs)
+	_, _, inner := n.Shape.Around(a.Axis)
+	size, w := n.Shape.Size(), uint32(a.Len*inner)
+	p := movementParams{
+		N: uint32(size), Width: w,
+		FromStride: uint32(a.Total * inner), FromOffset: uint32(a.From * inner), ToStride: w,
+	}
+	return launch(elements(t, "movement", "copy_rows", size, p, bindIn("x", 0), bindOut()))
+}
+
+func padLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	a := n.Attrs.(SpanAttrs)
+	_, _, inner := n.Shape.Around(a.Axis)
+	size := n.Shape.Size()
+	p := movementParams{
+		N: uint32(size), Width: uint32(a.Len * inner),
+		ToStride: uint32(a.Total * inner), ToOffset: uint32(a.From * inner),
+	}
+	return launch(elements(t, "movement", "pad", size, p, bindIn("x", 0), bindOut()))
+}
+
+func concatLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	_, total, inner := n.Shape.Around(n.Attrs.(int))
+	var l graph.Launch
+	from := 0
+	for i, in := range n.Inputs {
+		w, size := in.Shape[n.Attrs.(int)]*inner, in.Shape.Size()
+		p := movementParams{
+			N: uint32(size), Width: uint32(w),
+			FromStride: uint32(w), ToStride: uint32(total * inner), ToOffset: uint32(from),
+		}
+		l.Dispatches = append(l.Dispatches, elements(t, "movement", "copy_rows", size, p, bindIn("x", i), bindOut()))
+		from += w
+	}
+	return l
+}
+
+func gatherLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	p := movementParams{
+		N: uint32(size), Width: uint32(n.Shape[2]), K: uint32(n.Shape[1]), Rows: uint32(n.Inputs[0].Shape[1]),
+	}
+	return launch(elements(t, "movement", "gather", size, p, bindIn("x", 0), bindIn("ids", 1), bindOut()))
 }
 
 func init() {

@@ -96,6 +96,39 @@ func matchNormRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
+// normalizeParams is struct Params of normalize.wgsl.
+type normalizeParams struct {
+	Rows, Width uint32
+	Eps         float32
+}
+
+// normalizeLaunch runs one of the kernels of normalize.wgsl, which go over each row `passes` times.
+func normalizeLaunch(n *graph.Node, t graph.Target, passes int, eps float64, second string) graph.Launch {
+	rows, w := n.Shape.Rows(), n.Shape.Last()
+	p := normalizeParams{uint32(rows), uint32(w), float32(eps)}
+	binds := []graph.Bind{bindIn("x", 0), bindOut()}
+	if second != "" {
+		binds = append(binds, bindIn(second, 1))
+	}
+	return launch(overRows(n, t, "normalize", n.Op.Name, rows, w, passes, p, binds...))
+}
+
+func l2NormalizeLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	return normalizeLaunch(n, t, 2, n.Attrs.(NormAttrs).Eps, "")
+}
+
+func l2NormalizeGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	return normalizeLaunch(n, t, 2, n.Attrs.(NormAttrs).Eps, "dy")
+}
+
+func normalizePatchesLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	return normalizeLaunch(n, t, 3, patchEps, "")
+}
+
+func matchNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	return normalizeLaunch(n, t, 2, 0, "reference")
+}
+
 func init() {
 	eps := NormAttrs{1e-12}
 	l2NormalizeOp = graph.Register(graph.Op{

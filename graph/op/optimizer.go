@@ -94,6 +94,37 @@ func adamWShapes(s graph.Shape) []graph.Shape {
 	return []graph.Shape{s, s, s, s, {1}, {HyperSize}}
 }
 
+// optimizerParams is struct Params of optimizer.wgsl.
+type optimizerParams struct {
+	N, Decay                        uint32
+	Most                            float32
+	Beta1, Rest1, Beta2, Rest2, Eps float32
+}
+
+func clipFactorLaunch(n *graph.Node, _ graph.Target) graph.Launch {
+	p := optimizerParams{Most: float32(n.Attrs.(ClipAttrs).Max)}
+	return launch(each("optimizer", "clip_factor", 1, p, bindIn("norm", 0), bindOut()))
+}
+
+func adamWLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	a, size := n.Attrs.(AdamWAttrs), n.Shape.Size()
+	p := optimizerParams{
+		N: uint32(size), Eps: float32(a.Eps),
+		Beta1: float32(a.Beta1), Rest1: float32(1 - a.Beta1), Beta2: float32(a.Beta2), Rest2: float32(1 - a.Beta2),
+	}
+	if a.Decay {
+		p.Decay = 1
+	}
+	return launch(elements(t, "optimizer", "adamw", size, p,
+		bindIn("p", 0), bindIn("m", 1), bindIn("v", 2), bindIn("g", 3), bindIn("factor", 4), bindIn("hyper", 5)))
+}
+
+func emaLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	return launch(elements(t, "optimizer", "ema", size, optimizerParams{N: uint32(size)},
+		bindIn("p", 0), bindIn("s", 1), bindIn("momentum", 2)))
+}
+
 func init() {
 	attrs := AdamWAttrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Decay: true}
 	plain := attrs

@@ -112,6 +112,90 @@ func normRef[T graph.Float](c *graph.Call[T]) {
 // rowsShape is the shape of x without its innermost axis.
 func rowsShape(x graph.Shape) graph.Shape { return without(x, len(x)-1) }
 
+// reduceParams is struct Params of reduce.wgsl.
+type reduceParams struct {
+	N, Rows, Width, Length, Inner, Chunks, Repeat uint32
+	Scale                                         float32
+}
+
+const (
+	// sumStage is the number of terms that one thread adds where there are few sums; more take a second stage.
+	sumStage = 256
+	// maxChunks bounds the figures that the second stage adds.
+	maxChunks = 4096
+	// manySums keep any adapter busy with one thread each.
+	manySums = 65_536
+)
+
+// chunks is the number of threads that share one of `sums` sums over length terms.
+func chunks(length, sums int) int {
+	if length <= sumStage || sums >= manySums && length <= graph.MaxTrips {
+		return 1
+	}
+	return min(graph.CeilDiv(length, sumStage), max(manySums/sums, graph.CeilDiv(length, graph.MaxTrips)), maxChunks)
+}
+
+// sumStages adds x [outer, length, inner] over its middle axis, times scale; scratch is the number of the scratch buffer it
+// may use.
+func sumStages(n *graph.Node, t graph.Target, x, y graph.Arg, outer, length, inner int, scale float64, scratch int) graph.Launch {
+	binds := []graph.Bind{bind("x", x), bind("y", y)}
+	// A row for each workgroup when the rows are many or short.
+	if inner == 1 && !serialRows(n, t, length) && (outer >= maxChunks || length <= maxChunks) {
+		p := reduceParams{Rows: uint32(outer), Width: uint32(length), Scale: float32(scale)}
+		return launch(overRows(n, t, "reduce", "sum_rows", outer, length, 1, p, binds...))
+	}
+	c := chunks(length, outer*inner)
+	p := reduceParams{
+		N: uint32(outer * c * inner), Length: uint32(length), Inner: uint32(inner), Chunks: uint32(c), Scale: float32(scale),
+	}
+	if c == 1 {
+		return launch(each("reduce", "sum_axis", outer*inner, p, binds...))
+	}
+	part := graph.Scratch(scratch)
+	p.Scale = 1
+	first := each("reduce", "sum_axis", outer*c*inner, p, bind("x", x), bind("y", part))
+	rest := sumStages(n, t, part, y, outer, c, inner, scale, scratch+1)
+	return graph.Launch{
+		Dispatches: append([]graph.Dispatch{first}, rest.Dispatches...),
+		Scratch:    append([]int{outer * c * inner}, rest.Scratch...),
+	}
+}
+
+func sumAxisLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	a := n.Attrs.(AxisAttrs)
+	outer, length, inner := n.Inputs[0].Shape.Around(a.Axis)
+	return sumStages(n, t, graph.In(0), graph.Out(), outer, length, inner, a.Scale, 0)
+}
+
+func spreadLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	a := n.Attrs.(AxisAttrs)
+	_, _, inner := n.Shape.Around(a.Axis)
+	size := n.Shape.Size()
+	p := reduceParams{N: uint32(size), Inner: uint32(inner), Repeat: uint32(a.N), Scale: float32(a.Scale)}
+	return launch(elements(t, "reduce", "spread", size, p, bindIn("x", 0), bindOut()))
+}
+
+func rowDotLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	x := n.Inputs[0].Shape
+	p := reduceParams{Rows: uint32(x.Rows()), Width: uint32(x.Last())}
+	return launch(overRows(n, t, "reduce", "row_dot", x.Rows(), x.Last(), 1, p, bindIn("a", 0), bindIn("b", 1), bindOut()))
+}
+
+func mulRowsLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	p := reduceParams{N: uint32(size), Width: uint32(n.Shape.Last())}
+	return launch(elements(t, "reduce", "mul_rows", size, p, bindIn("x", 0), bindIn("s", 1), bindOut()))
+}
+
+func normLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Inputs[0].Shape.Size()
+	c := chunks(size, 1)
+	part := graph.Scratch(0)
+	first := each("reduce", "square_sum", c, reduceParams{N: uint32(size), Chunks: uint32(c)}, bindIn("x", 0), bind("y", part))
+	last := overRows(n, t, "reduce", "root_sum", 1, c, 1, reduceParams{Rows: 1, Width: uint32(c)}, bind("x", part), bindOut())
+	return graph.Launch{Dispatches: []graph.Dispatch{first, last}, Scratch: []int{c}}
+}
+
 func init() {
 	sumAxisOp = graph.Register(graph.Op{
 		Name: "sum_axis", Formula: "y = scale · Σ over one axis of x",

@@ -29,6 +29,21 @@ func softmaxGradRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
+// softmaxParams is struct Params of softmax.wgsl.
+type softmaxParams struct{ Rows, Width uint32 }
+
+func softmaxLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	rows, w := n.Shape.Rows(), n.Shape.Last()
+	p := softmaxParams{uint32(rows), uint32(w)}
+	return launch(overRows(n, t, "softmax", "softmax", rows, w, 3, p, bindIn("x", 0), bindOut()))
+}
+
+func softmaxGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	rows, w := n.Shape.Rows(), n.Shape.Last()
+	p := softmaxParams{uint32(rows), uint32(w)}
+	return launch(overRows(n, t, "softmax", "softmax_grad", rows, w, 2, p, bindIn("x", 0), bindIn("dy", 1), bindOut()))
+}
+
 func init() {
 	softmaxOp = graph.Register(graph.Op{
 		Name: "softmax", Formula: "y = exp(x) / Σ exp(x) over the innermost axis", Shape: firstShape,
