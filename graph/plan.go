@@ -76,7 +76,7 @@ func NewPlan(g *Graph, opt PlanOptions) (*Plan, error) {
 		n := p.Steps[i].Node
 		for _, in := range n.Inputs {
 			if l := lives[in.Root()]; l != nil {
-				l.to = i
+				l.to = max(l.to, i)
 			}
 		}
 		if len(n.Op.Updates) == 0 {

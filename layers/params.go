@@ -30,16 +30,20 @@ type Params struct {
 	List []Param
 	// Trainable is what new parameters are; teachers are not.
 	Trainable bool
+	// Asked lists what was asked for, in order, shared tensors too; the caller may clear it.
+	Asked []*graph.Node
 }
 
 // Get returns the parameter of this name, made on first use.
 func (p *Params) Get(name string, init Init, shape ...int) *graph.Node {
 	if n := p.G.Lookup(name); n != nil {
 		graph.MustShape(n, shape, name)
+		p.Asked = append(p.Asked, n)
 		return n
 	}
 	n := p.G.State(name, p.Trainable, shape...)
 	p.List = append(p.List, Param{n, init})
+	p.Asked = append(p.Asked, n)
 	return n
 }
 

@@ -1,0 +1,374 @@
+// Package check compares executors with each other and with golden figures: single operations, one training step node by
+// node, and whole cases of the released PyTorch code.
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+
+	"goxkd/graph"
+	"goxkd/layers"
+	"goxkd/safetensors"
+	"goxkd/xkd"
+)
+
+// Figure is one compared tensor.
+type Figure struct {
+	Name  string  `json:"name"`
+	What  string  `json:"what"`  // the group it belongs to
+	Error float64 `json:"error"` // relative in the 2-norm, absolute where the truth is zero
+	Limit float64 `json:"limit"`
+	Pass  bool    `json:"pass"`
+}
+
+// GoldenResult is one replayed case.
+type GoldenResult struct {
+	File    string   `json:"file"`
+	Case    string   `json:"case"`
+	Device  string   `json:"device"`
+	Figures []Figure `json:"figures"`
+	Pass    bool     `json:"pass"`
+}
+
+// The limits of a float32 run against the float64 figures.
+const (
+	limitLoss        = 1e-5
+	limitAlign       = 1e-4
+	limitLaterLoss   = 1e-3
+	limitFeature     = 1e-5
+	limitGradient    = 1e-4
+	limitState       = 5e-3
+	limitStateMedian = 2e-5
+)
+
+// goldenCase is a case's metadata.
+type goldenCase struct {
+	Variant    string     `json:"variant"`
+	Batch      int        `json:"batch"`
+	Steps      int        `json:"steps"`
+	Cls        bool       `json:"cls"`
+	Attn       string     `json:"attn"`
+	Frame      [3]int     `json:"frame"`
+	Frames     int        `json:"frames"`
+	VPatch     [2]int     `json:"vpatch"`
+	TPatch     int        `json:"tpatch"`
+	Spec       [2]int     `json:"spec"`
+	SPatch     [2]int     `json:"spatch"`
+	LocalFrame [4]int     `json:"local_frame"`
+	LocalSpec  [2]int     `json:"local_spec"`
+	VidLocals  int        `json:"vid_locals"`
+	AudLocals  int        `json:"aud_locals"`
+	VidMask    float64    `json:"vid_mask"`
+	AudMask    float64    `json:"aud_mask"`
+	Coeff      [3]float64 `json:"coeff"`
+	Clip       float64    `json:"clip"`
+	LR         float64    `json:"lr"`
+	WD         float64    `json:"wd"`
+	Betas      [2]float64 `json:"betas"`
+	VidTT      float64    `json:"vid_tt"`
+	AudTT      float64    `json:"aud_tt"`
+	Temp       float64    `json:"student_temp"`
+	VidEMA     float64    `json:"vid_ema"`
+	AudEMA     float64    `json:"aud_ema"`
+	Center     [2]float64 `json:"center"`
+	Teacher    string     `json:"teacher"`
+}
+
+// goldenHead is the projection head's metadata.
+type goldenHead struct {
+	layers.HeadSize
+	Act      string `json:"act"`
+	Norm     string `json:"norm"`
+	LastNorm string `json:"last_norm"`
+	NormLast bool   `json:"norm_last_layer"`
+}
+
+// parseGolden reads a case's configuration.
+func parseGolden(meta map[string]string) (xkd.Config, goldenCase, error) {
+	var gc goldenCase
+	var c xkd.Config
+	head := goldenHead{Act: "gelu", Norm: "ln", LastNorm: "ln", NormLast: true}
+	for _, part := range []struct {
+		key string
+		to  any
+	}{{"config", &gc}, {"enc", &c.Encoder}, {"dec", &c.Decoder}, {"proj", &head}} {
+		text, ok := meta[part.key]
+		if !ok {
+			return c, gc, fmt.Errorf("the metadata has no %q: not a golden case", part.key)
+		}
+		if err := json.Unmarshal([]byte(text), part.to); err != nil {
+			return c, gc, fmt.Errorf("metadata %q: %w", part.key, err)
+		}
+	}
+	if head.Act != "gelu" || head.Norm != "ln" || head.LastNorm != "ln" || !head.NormLast {
+		return c, gc, fmt.Errorf("a head with act %q, norm %q, last_norm %q, norm_last_layer %v is not supported: only gelu, ln, ln, true",
+			head.Act, head.Norm, head.LastNorm, head.NormLast)
+	}
+	c.Variant, c.Cls, c.Attention, c.TeacherView, c.Batch = gc.Variant, gc.Cls, gc.Attn, gc.Teacher, gc.Batch
+	c.Head = head.HeadSize
+	c.Video = xkd.VideoShape{
+		Global: [4]int{gc.Frame[0], gc.Frames, gc.Frame[1], gc.Frame[2]},
+		Local:  gc.localVideo(), Locals: gc.VidLocals,
+		Patch: [3]int{gc.TPatch, gc.VPatch[0], gc.VPatch[1]}, Mask: gc.VidMask,
+	}
+	c.Audio = xkd.AudioShape{
+		Global: [3]int{1, gc.Spec[0], gc.Spec[1]}, Local: [3]int{1, gc.LocalSpec[0], gc.LocalSpec[1]}, Locals: gc.AudLocals,
+		Patch: gc.SPatch, Mask: gc.AudMask,
+	}
+	c.Loss = xkd.Coefficients{Align: gc.Coeff[0], KD: gc.Coeff[1], Recon: gc.Coeff[2]}
+	c.Clip, c.Betas, c.StudentTemp = gc.Clip, gc.Betas, gc.Temp
+	if gc.Steps < 1 {
+		return c, gc, fmt.Errorf("metadata: steps is %d", gc.Steps)
+	}
+	return c, gc, c.Validate()
+}
+
+func (gc goldenCase) localVideo() [4]int { return gc.LocalFrame }
+
+// Golden replays one case on a device: every loss, gradient, feature, clip norm and final tensor is compared.
+func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, error) {
+	file, err := safetensors.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &GoldenResult{File: path, Case: file.Metadata["case"], Device: dev.Name()}
+	if err := r.replay(ctx, dev, file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	r.Pass = true
+	for _, f := range r.Figures {
+		r.Pass = r.Pass && f.Pass
+	}
+	return r, nil
+}
+
+func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safetensors.File) error {
+	c, gc, err := parseGolden(file.Metadata)
+	if err != nil {
+		return err
+	}
+	get := func(name string, n int) ([]float32, error) {
+		t, ok := file.Tensors[name]
+		if !ok {
+			return nil, fmt.Errorf("no tensor %s", name)
+		}
+		if n >= 0 && len(t.Data) != n {
+			return nil, fmt.Errorf("%s has %d elements, expected %d (shape %v)", name, len(t.Data), n, t.Shape)
+		}
+		return t.Data, nil
+	}
+	if err := r.features(ctx, dev, c, get); err != nil {
+		return err
+	}
+
+	step, err := xkd.BuildStep(c, true)
+	if err != nil {
+		return err
+	}
+	e, err := dev.Compile(step.Graph, graph.PlanOptions{})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	states := step.States()
+	for name, n := range states {
+		data, err := get("init/"+name, n.Shape.Size())
+		if err != nil {
+			return err
+		}
+		if err := e.Write(n, data); err != nil {
+			return err
+		}
+	}
+	compare := func(what, name string, n *graph.Node, limit float64) error {
+		want, err := get(name, n.Shape.Size())
+		if err != nil {
+			return err
+		}
+		got := make([]float32, len(want))
+		if err := e.Read(n, got); err != nil {
+			return err
+		}
+		r.add(what, name, got, want, limit)
+		return nil
+	}
+	for k := 0; k < gc.Steps; k++ {
+		at := fmt.Sprintf("step%d/", k)
+		if err := r.feed(e, step, at, get); err != nil {
+			return err
+		}
+		err := step.WriteSchedule(e, xkd.Schedule{
+			LR: gc.LR, WeightDecay: gc.WD, Step: k + 1, LastLayerStep: k + 1,
+			TeacherTemp: [2]float64{gc.VidTT, gc.AudTT}, EMA: [2]float64{gc.VidEMA, gc.AudEMA}, Centre: gc.Center,
+		})
+		if err != nil {
+			return err
+		}
+		if err := e.Run(ctx); err != nil {
+			return err
+		}
+		losses := make([]float32, len(xkd.LossNames))
+		if err := e.Read(step.Losses, losses); err != nil {
+			return err
+		}
+		for i, name := range xkd.LossNames {
+			want, err := get(at+"loss/"+name, 1)
+			if err != nil {
+				return err
+			}
+			limit := limitLaterLoss
+			if k == 0 {
+				limit = limitLoss
+				if strings.Contains(name, "align") || name == "loss" {
+					limit = limitAlign
+				}
+			}
+			r.add("losses", at+"loss/"+name, losses[i:i+1], want, limit)
+		}
+		limit := limitLaterLoss
+		if k == 0 {
+			limit = limitGradient
+			for _, q := range step.Params {
+				if d := step.Grads[q.Node]; d != nil {
+					if err := compare("gradients", at+"grad/"+q.Node.Name, d, limit); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		if err := compare("clip norms", at+"clip_norms", step.Norms, limit); err != nil {
+			return err
+		}
+	}
+	var errs []float64
+	for _, name := range sortedNames(states) {
+		if err := compare("final state", "final/"+name, states[name], limitState); err != nil {
+			return err
+		}
+		errs = append(errs, r.Figures[len(r.Figures)-1].Error)
+	}
+	sort.Float64s(errs)
+	median := errs[len(errs)/2]
+	r.Figures = append(r.Figures, Figure{"final/median", "final state, median tensor", median, limitStateMedian, median <= limitStateMedian})
+	return nil
+}
+
+// feed writes one step's views and masks.
+func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get func(string, int) ([]float32, error)) error {
+	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
+		in := step.In[m]
+		global, err := get(at+m.String()+"_global", in.Global.Shape.Size())
+		if err != nil {
+			return err
+		}
+		var locals [][]float32
+		if in.Locals != nil {
+			views := in.Locals.Shape[0] / step.Config.Batch
+			for i := 0; i < views; i++ {
+				l, err := get(fmt.Sprintf("%s%s_local%d", at, m, i), in.Locals.Shape.Size()/views)
+				if err != nil {
+					return err
+				}
+				locals = append(locals, l)
+			}
+		}
+		if err := step.WriteViews(e, m, global, locals); err != nil {
+			return err
+		}
+		noise, err := get(at+m.String()+"_mask_noise", in.Mask.Shape.Size())
+		if err != nil {
+			return err
+		}
+		if err := step.WriteMask(e, m, noise); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// features compares the four unmasked encoders before the first step.
+func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Config, get func(string, int) ([]float32, error)) error {
+	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
+		for _, role := range []xkd.Role{xkd.Student, xkd.Teacher} {
+			f, err := xkd.BuildFeatures(c, m, role, c.Batch, true)
+			if err != nil {
+				return err
+			}
+			name := fmt.Sprintf("step0/features/%s_%s", m, role)
+			want, err := get(name, f.Tokens.Shape.Size())
+			if err != nil {
+				return err
+			}
+			got, err := runFeatures(ctx, dev, f, get, m)
+			if err != nil {
+				return err
+			}
+			r.add("features", name, got, want, limitFeature)
+		}
+	}
+	return nil
+}
+
+func runFeatures(ctx context.Context, dev graph.Device, f *xkd.Features, get func(string, int) ([]float32, error), m xkd.Modality) ([]float32, error) {
+	e, err := dev.Compile(f.Graph, graph.PlanOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	for _, q := range f.Params {
+		data, err := get("init/"+q.Node.Name, q.Node.Shape.Size())
+		if err != nil {
+			return nil, err
+		}
+		if err := e.Write(q.Node, data); err != nil {
+			return nil, err
+		}
+	}
+	view, err := get("step0/"+m.String()+"_global", f.View.Shape.Size())
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Write(f.View, view); err != nil {
+		return nil, err
+	}
+	if err := e.Run(ctx); err != nil {
+		return nil, err
+	}
+	got := make([]float32, f.Tokens.Shape.Size())
+	return got, e.Read(f.Tokens, got)
+}
+
+func (r *GoldenResult) add(what, name string, got, want []float32, limit float64) {
+	err := RelativeError(got, want)
+	r.Figures = append(r.Figures, Figure{name, what, err, limit, err <= limit})
+}
+
+// RelativeError is |got-want| / |want| in the 2-norm, or |got-want| where want is zero; NaN counts as infinite.
+func RelativeError(got, want []float32) float64 {
+	var diff, size float64
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		diff += d * d
+		size += float64(w) * float64(w)
+	}
+	if math.IsNaN(diff) || math.IsNaN(size) {
+		return math.Inf(1)
+	}
+	if size == 0 {
+		return math.Sqrt(diff)
+	}
+	return math.Sqrt(diff / size)
+}
+
+func sortedNames(states map[string]*graph.Node) []string {
+	list := make([]string, 0, len(states))
+	for name := range states {
+		list = append(list, name)
+	}
+	sort.Strings(list)
+	return list
+}

@@ -1,0 +1,136 @@
+package xkd
+
+import (
+	"goxkd/graph"
+	"goxkd/layers"
+)
+
+// Modality is video or audio.
+type Modality int
+
+// The modalities, in the released code's order.
+const (
+	Video Modality = iota
+	Audio
+)
+
+func (m Modality) String() string { return [...]string{"video", "audio"}[m] }
+
+func (m Modality) short() string { return [...]string{"vid", "aud"}[m] }
+
+// Role is student or teacher.
+type Role int
+
+// The roles.
+const (
+	Student Role = iota
+	Teacher
+)
+
+func (r Role) String() string { return [...]string{"student", "teacher"}[r] }
+
+// network is one of the four: a ViT with its head.
+type network struct {
+	layers.Encoder
+	head   string        // state-dict prefix
+	params []*graph.Node // in the released code's order, shared ones included
+}
+
+// netName is the state-dict prefix: vid_student, aud_teacher, ...
+func netName(m Modality, r Role) string { return m.short() + "_" + r.String() }
+
+// shared reports whether the role's transformer blocks serve both modalities.
+func (c Config) shared(r Role) bool {
+	return c.Variant == MATS || c.Variant == MAS && r == Student
+}
+
+// blocksName is the prefix of a network's blocks; shared ones stand under the video's.
+func (c Config) blocksName(m Modality, r Role) string {
+	if c.shared(r) {
+		m = Video
+	}
+	return netName(m, r) + ".backbone.encoder.blocks"
+}
+
+// newNetwork declares a network's parameters.
+func newNetwork(c Config, p *layers.Params, m Modality, r Role) network {
+	name := netName(m, r)
+	e := layers.Encoder{P: p, Size: c.Encoder, Name: name + ".backbone", Blocks: c.blocksName(m, r), Cls: c.Cls}
+	v, a := c.Video, c.Audio
+	if m == Video {
+		e.Embed = "cuboid_embed"
+		e.Patch = layers.Patch{T: v.Patch[0], H: v.Patch[1], W: v.Patch[2]}
+		e.Grid = []int{v.Global[1] / v.Patch[0], v.Global[2] / v.Patch[1], v.Global[3] / v.Patch[2]}
+		e.PatchDim = v.Global[0] * v.Patch[0] * v.Patch[1] * v.Patch[2]
+	} else {
+		e.Embed = "patch_embed"
+		e.Patch = layers.Patch{H: a.Patch[0], W: a.Patch[1]}
+		e.Grid = []int{a.Global[1] / a.Patch[0], a.Global[2] / a.Patch[1]}
+		e.PatchDim = a.Global[0] * a.Patch[0] * a.Patch[1]
+	}
+	was := p.Trainable
+	p.Trainable, p.Asked = r == Student, nil
+	e.Declare()
+	layers.DeclareHead(p, name+".head", c.Encoder.Dim, c.Head)
+	p.Trainable = was
+	return network{e, name + ".head", unique(p.Asked)}
+}
+
+// unique drops repetitions, keeping the order.
+func unique(list []*graph.Node) []*graph.Node {
+	seen := map[*graph.Node]bool{}
+	var out []*graph.Node
+	for _, n := range list {
+		if !seen[n] {
+			seen[n] = true
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// newDecoder describes a modality's decoder; its parameters are made as it is used.
+func newDecoder(c Config, p *layers.Params, m Modality, e network) layers.Decoder {
+	return layers.Decoder{
+		P: p, Size: c.Decoder, Name: m.short() + "_ae", Cls: c.Cls,
+		Tokens: graph.Shape(e.Grid).Size(), PatchDim: e.PatchDim,
+	}
+}
+
+// viewShape is the shape of a view with the batch in front.
+func (c Config) viewShape(m Modality, local bool, batch int) []int {
+	switch {
+	case m == Video && local:
+		return append([]int{batch}, c.Video.Local[:]...)
+	case m == Video:
+		return append([]int{batch}, c.Video.Global[:]...)
+	case local:
+		return append([]int{batch}, c.Audio.Local[:]...)
+	default:
+		return append([]int{batch}, c.Audio.Global[:]...)
+	}
+}
+
+// locals is the number of local views.
+func (c Config) locals(m Modality) int {
+	if m == Video {
+		return c.Video.Locals
+	}
+	return c.Audio.Locals
+}
+
+// tokens is the number of patches of the global view.
+func (c Config) tokens(m Modality) int {
+	if m == Video {
+		return c.VideoTokens()
+	}
+	return c.AudioTokens()
+}
+
+// mask is the share of hidden patches.
+func (c Config) mask(m Modality) float64 {
+	if m == Video {
+		return c.Video.Mask
+	}
+	return c.Audio.Mask
+}
