@@ -74,7 +74,8 @@ func decodeSpan(ctx context.Context, path string, p *probed, span Span, f format
 	if p.video != nil {
 		w, h, cropW, cropH := p.video.shape(f.size)
 		frames := spanFrames(span.Seconds, f.fps)
-		filter := fmt.Sprintf("fps=%d:start_time=0", f.fps)
+		// eof_action keeps the one frame of a clip shorter than the time between two.
+		filter := fmt.Sprintf("fps=%d:start_time=0:eof_action=pass", f.fps)
 		if cropW > 0 {
 			filter += fmt.Sprintf(",crop=%d:%d", cropW, cropH)
 		}

@@ -78,6 +78,9 @@ func TestFolderOfMadeFiles(t *testing.T) {
 	av(t, at("a/anamorphic.mkv"), 1, "64x64", 8, append(x264, "-vf", "setsar=2/1")...)
 	ffmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x64:r=8:d=1", "-c:v", "libx264", "file:"+at("a/mute.mp4"))
 	ffmpeg(t, "-f", "lavfi", "-i", "sine=d=1", "file:"+at("a/blind.wav"))
+	av(t, at("a/blink.mp4"), 0.04, "64x64", 25, x264...)
+	av(t, at("a/upright source.mp4"), 1, "96x64", 8, x264...)
+	ffmpeg(t, "-i", "file:"+at("a/upright source.mp4"), "-c", "copy", "-metadata:s:v", "rotate=90", "file:"+at("a/turned.mp4"))
 	whole, err := os.ReadFile(at("a/plain.mp4"))
 	require.NoError(t, err)
 	write := func(name string, data []byte) { require.NoError(t, os.WriteFile(at(name), data, 0o644)) }
@@ -111,7 +114,7 @@ func TestFolderOfMadeFiles(t *testing.T) {
 		require.NotContains(t, bad[name], dir)
 	}
 	require.Len(t, bad, 8, "%v", bad)
-	require.Equal(t, 17, report.Good)
+	require.Equal(t, 20, report.Good)
 	require.Equal(t, []string{"a", "b", "odd"}, f.Classes())
 	require.NoFileExists(t, "x")
 
@@ -144,6 +147,9 @@ func TestFolderOfMadeFiles(t *testing.T) {
 	c = load("a/short.mp4", Span{0, 1})
 	require.InDelta(t, 2, c.T, 1)
 	require.InDelta(t, 3200, len(c.Wave), 1100)
+	require.Equal(t, 1, load("a/blink.mp4", Span{0, 1}).T, "one frame that is shown for 40 ms")
+	c = load("a/turned.mp4", Span{0, 1})
+	require.Equal(t, []int{72, 48}, []int{c.H, c.W}, "rotation is respected")
 	c = load("b/one pixel.mkv", Span{0, 1})
 	require.Equal(t, []int{48, 48}, []int{c.H, c.W})
 	c = load("b/one frame.mkv", Span{0, 1})

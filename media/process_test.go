@@ -1,0 +1,121 @@
+//go:build unix
+
+package media
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func needShell(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("sh"); err != nil || runtime.GOOS == "windows" {
+		t.Skip("sh is not on the PATH")
+	}
+}
+
+// gone waits for a process to end.
+func gone(pid int) bool {
+	for range 300 {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return true
+		}
+		// A child of the dead process that nobody waits for may stay as a zombie.
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && strings.Contains(string(stat), ") Z ") {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+func TestProcessOutputs(t *testing.T) {
+	needShell(t)
+	run := func(script string, limits ...int) ([][]byte, error) {
+		return process{"sh", []string{"-c", script}, 20 * time.Second, limits}.run(context.Background())
+	}
+	outs, err := run("printf one; printf three >&3", 100, 100)
+	require.NoError(t, err)
+	require.Equal(t, "one", string(outs[0]))
+	require.Equal(t, "three", string(outs[1]))
+	outs, _ = run("yes", 1000)
+	require.Len(t, outs[0], 1000, "an endless output is cut off")
+	_, err = run("echo '[mov @ 0x55aa] \ttoo\001 bad' >&2; echo more >&2; exit 3", 10)
+	require.EqualError(t, err, "too bad")
+	_, err = run("exit 3", 10)
+	require.ErrorContains(t, err, "exit status 3")
+	_, err = run("head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1", 10)
+	require.Less(t, len(err.Error()), 200, "complaints are bounded")
+	_, err = process{"no such tool", nil, time.Second, []int{1}}.run(context.Background())
+	require.ErrorIs(t, err, errTool)
+}
+
+func TestProcessIsKilledWithItsChildren(t *testing.T) {
+	needShell(t)
+	pids := filepath.Join(t.TempDir(), "pids")
+	script := "sleep 300 & echo $! $$ >'" + pids + "'; wait"
+	began := time.Now()
+	_, err := process{"sh", []string{"-c", script}, 300 * time.Millisecond, []int{10}}.run(context.Background())
+	require.ErrorContains(t, err, "did not end within")
+	require.Less(t, time.Since(began), 60*time.Second)
+	raw, err := os.ReadFile(pids)
+	require.NoError(t, err)
+	for _, field := range strings.Fields(string(raw)) {
+		pid, err := strconv.Atoi(field)
+		require.NoError(t, err)
+		require.True(t, gone(pid), "process %d is left", pid)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	_, err = process{"sh", []string{"-c", "sleep 300"}, time.Minute, []int{10}}.run(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// children are the processes that this one has started and that still run.
+func children(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	if len(lists) == 0 {
+		t.Skip("the system does not list a process's children")
+	}
+	for _, list := range lists {
+		raw, _ := os.ReadFile(list)
+		out = append(out, strings.Fields(string(raw))...)
+	}
+	return out
+}
+
+func TestLoaderLeavesNoProcess(t *testing.T) {
+	needTools(t)
+	needShell(t)
+	dir := t.TempDir()
+	for _, name := range []string{"a.mkv", "b.mkv"} {
+		av(t, filepath.Join(dir, name), 30, "64x64", 25, "-c:v", "libx264", "-preset", "ultrafast")
+	}
+	src, _, err := OpenFolder(context.Background(), dir, small(FolderOptions{}))
+	require.NoError(t, err)
+	// A tool that never ends stands in for ffmpeg.
+	tools := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "ffmpeg"), []byte("#!/bin/sh\nsleep 300 &\nwait\n"), 0o755))
+	t.Setenv("PATH", tools+string(os.PathListSeparator)+os.Getenv("PATH"))
+	before := runtime.NumGoroutine()
+	l, err := NewLoader(context.Background(), src, smallSpec(), LoaderConfig{Batch: 2, Workers: 2})
+	require.NoError(t, err)
+	time.Sleep(100 * time.Millisecond)
+	require.NotEmpty(t, children(t))
+	require.NoError(t, l.Close())
+	require.Empty(t, children(t))
+	require.LessOrEqual(t, settled(before), before)
+}
