@@ -30,13 +30,13 @@ fn permute(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: 
     var at: array<u32, 8>;
     var by: array<u32, 8>;
     var rest = first;
-    var move = 64u;
+    var left = 64u;
     for (var j = 0u; j < RANK; j++) {
         let axis = 7u - j;
         at[axis] = rest % dims[axis];
         rest = rest / dims[axis];
-        by[axis] = move % dims[axis];
-        move = move / dims[axis];
+        by[axis] = left % dims[axis];
+        left = left / dims[axis];
     }
     for (var i = first; i < end; i += 64u) {
         var source = 0u;
