@@ -1,0 +1,301 @@
+package xkd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"goxkd/graph"
+	"goxkd/media"
+)
+
+// ProbeOptions say how frozen features are judged.
+type ProbeOptions struct {
+	Seeds      int  // splits, and untrained networks; 0 means 3
+	Clips      int  // clips used at most; 0 means 768
+	Neighbours int  // k of k-NN; 0 means 5
+	Role       Role // whose features
+	// Progress is called as clips are read.
+	Progress func(done, of int)
+}
+
+// Score is an accuracy over seeds.
+type Score struct {
+	Mean   float64   `json:"mean"`
+	Std    float64   `json:"std"`
+	Values []float64 `json:"values"`
+}
+
+func score(values []float64) Score {
+	s := Score{Values: values}
+	for _, v := range values {
+		s.Mean += v / float64(len(values))
+	}
+	for _, v := range values {
+		s.Std += (v - s.Mean) * (v - s.Mean)
+	}
+	if len(values) > 1 {
+		s.Std = math.Sqrt(s.Std / float64(len(values)-1))
+	}
+	return s
+}
+
+// ProbeRow compares trained with untrained features of one modality.
+type ProbeRow struct {
+	Modality   string `json:"modality"`
+	Classifier string `json:"classifier"`
+	Trained    Score  `json:"trained"`
+	Untrained  Score  `json:"untrained"`
+}
+
+// ProbeResult is what frozen features are worth.
+type ProbeResult struct {
+	Rows    []ProbeRow      `json:"rows"`
+	Train   int             `json:"train"` // clips
+	Test    int             `json:"test"`
+	Classes []string        `json:"classes"`
+	Chance  float64         `json:"chance"` // accuracy of always naming the commonest class
+	Bad     []media.BadFile `json:"bad,omitempty"`
+}
+
+// split is one division of the clips.
+type split struct{ train, test []int }
+
+// splitter is implemented by sources that come with a division into training and test clips.
+type splitter interface{ Split(i int) string }
+
+// Probe judges the pooled features of frozen networks on a labelled source: k-NN and a linear SVM, for each modality, beside
+// networks with first weights only. Each seed draws another split (unless the source has its own) and another
+// untrained network. Several checkpoints, such as of runs with several seeds, are averaged.
+func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints []*Loaded, opt ProbeOptions) (*ProbeResult, error) {
+	if len(checkpoints) == 0 {
+		return nil, errors.New("no checkpoint to probe")
+	}
+	if opt.Seeds <= 0 {
+		opt.Seeds = 3
+	}
+	if opt.Clips <= 0 {
+		opt.Clips = 768
+	}
+	if opt.Neighbours <= 0 {
+		opt.Neighbours = 5
+	}
+	plan := checkpoints[0].Plan
+	for _, l := range checkpoints[1:] {
+		if l.Plan.Config != plan.Config {
+			return nil, fmt.Errorf("%s and %s are of different configurations: probe them one by one", checkpoints[0].Path, l.Path)
+		}
+	}
+	if len(src.Classes()) < 2 {
+		return nil, errors.New("the clips have no labels: probing needs two classes or more, as sub-folders or a labels.csv")
+	}
+	clips := choose(src, opt.Clips)
+	x := extractor{dev: dev, plan: plan, src: src, checkpoints: checkpoints, opt: opt}
+	features, used, bad, err := x.extract(ctx, clips)
+	if err != nil {
+		return nil, err
+	}
+	splits, err := divide(src, used, opt.Seeds)
+	if err != nil {
+		return nil, err
+	}
+	r := &ProbeResult{Classes: src.Classes(), Bad: bad, Train: len(splits[0].train), Test: len(splits[0].test)}
+	r.Chance = commonest(src, used, splits)
+	for _, m := range []Modality{Video, Audio} {
+		if features[m] == nil {
+			continue
+		}
+		var knn, lin [2][]float64
+		for seed, sp := range splits {
+			untrained := len(checkpoints) + seed
+			for i, net := range features[m] {
+				which := 0
+				if i >= len(checkpoints) {
+					which = 1
+					if i != untrained {
+						continue
+					}
+				}
+				train, test := standardize(pick(net, src, used, sp.train), pick(net, src, used, sp.test))
+				knn[which] = append(knn[which], nearest(train, test, opt.Neighbours))
+				a, err := linear(train, test, len(src.Classes()))
+				if err != nil {
+					return nil, err
+				}
+				lin[which] = append(lin[which], a)
+			}
+		}
+		r.Rows = append(r.Rows,
+			ProbeRow{m.String(), fmt.Sprintf("k-NN (k=%d)", opt.Neighbours), score(knn[0]), score(knn[1])},
+			ProbeRow{m.String(), "linear", score(lin[0]), score(lin[1])})
+	}
+	return r, nil
+}
+
+// choose takes up to n labelled clips, evenly over the source.
+func choose(src media.Source, n int) []int {
+	var labelled []int
+	for i := 0; i < src.Len(); i++ {
+		if src.Label(i) >= 0 {
+			labelled = append(labelled, i)
+		}
+	}
+	if len(labelled) <= n {
+		return labelled
+	}
+	out := make([]int, n)
+	for i := range out {
+		out[i] = labelled[i*len(labelled)/n]
+	}
+	return out
+}
+
+// divide makes one split per seed: the source's own, or two thirds for training at random. Splits hold positions in used.
+func divide(src media.Source, used []int, seeds int) ([]split, error) {
+	var own split
+	if s, ok := src.(splitter); ok {
+		for at, i := range used {
+			switch s.Split(i) {
+			case "train":
+				own.train = append(own.train, at)
+			case "test":
+				own.test = append(own.test, at)
+			}
+		}
+	}
+	var out []split
+	for seed := 0; seed < seeds; seed++ {
+		sp := own
+		if len(own.train) == 0 || len(own.test) == 0 {
+			order := source(uint64(seed), "probe/split").Perm(len(used))
+			cut := len(order) * 2 / 3
+			sp = split{order[:cut], order[cut:]}
+		}
+		if len(sp.train) < 2 || len(sp.test) < 1 {
+			return nil, fmt.Errorf("%d readable labelled clips are too few to probe: give three or more", len(used))
+		}
+		out = append(out, sp)
+	}
+	return out, nil
+}
+
+// commonest is the accuracy of always naming the commonest training class, averaged over splits.
+func commonest(src media.Source, used []int, splits []split) float64 {
+	var sum float64
+	for _, sp := range splits {
+		counts := make([]int, len(src.Classes()))
+		for _, at := range sp.train {
+			counts[src.Label(used[at])]++
+		}
+		best := 0
+		for class, n := range counts {
+			if n > counts[best] {
+				best = class
+			}
+		}
+		right := 0
+		for _, at := range sp.test {
+			if src.Label(used[at]) == best {
+				right++
+			}
+		}
+		sum += float64(right) / float64(len(sp.test))
+	}
+	return sum / float64(len(splits))
+}
+
+// pick collects a split's rows.
+func pick(features [][]float64, src media.Source, used, at []int) samples {
+	var s samples
+	for _, i := range at {
+		s.rows = append(s.rows, features[i])
+		s.labels = append(s.labels, src.Label(used[i]))
+	}
+	return s
+}
+
+// extractor computes features of all networks.
+type extractor struct {
+	dev         graph.Device
+	plan        Plan
+	src         media.Source
+	checkpoints []*Loaded
+	opt         ProbeOptions
+}
+
+// chunk is the number of clips held as views at a time.
+const chunk = 192
+
+// extract gives, per modality, the features of each network (checkpoints first, then one untrained per seed) as rows, and the
+// clips that could be read. A modality that the source lacks gets nil.
+func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]float64, used []int, bad []media.BadFile, err error) {
+	type encoder struct {
+		f *Features
+		e graph.Executor
+	}
+	var encoders [2]encoder
+	for _, m := range []Modality{Video, Audio} {
+		f, err := BuildFeatures(x.plan.Config, m, x.opt.Role, x.plan.Config.Batch, false)
+		if err != nil {
+			return features, nil, nil, err
+		}
+		e, err := x.dev.Compile(f.Graph, graph.PlanOptions{})
+		if err != nil {
+			return features, nil, nil, err
+		}
+		defer e.Close()
+		encoders[m] = encoder{f, e}
+	}
+	networks := len(x.checkpoints) + x.opt.Seeds
+	for at := 0; at < len(clips); at += chunk {
+		batch, failed, err := media.Centre(ctx, x.src, x.plan.Media, clips[at:min(at+chunk, len(clips))], media.CentreOptions{})
+		bad = append(bad, failed...)
+		if err != nil {
+			if ctx.Err() != nil {
+				return features, nil, nil, ctx.Err()
+			}
+			if at+chunk >= len(clips) && len(used) == 0 {
+				return features, nil, bad, err
+			}
+			continue
+		}
+		used = append(used, batch.Indices...)
+		for _, m := range []Modality{Video, Audio} {
+			views := [2][]float32{batch.VideoGlobal, batch.AudioGlobal}[m]
+			if views == nil {
+				continue
+			}
+			if features[m] == nil {
+				features[m] = make([][][]float64, networks)
+			}
+			en := encoders[m]
+			for i := range features[m] {
+				if i < len(x.checkpoints) {
+					err = en.f.Restore(en.e, x.checkpoints[i])
+				} else {
+					err = en.f.Weights(en.e, uint64(1000+i-len(x.checkpoints)))
+				}
+				if err != nil {
+					return features, nil, nil, err
+				}
+				pooled, err := en.f.Extract(ctx, en.e, views)
+				if err != nil {
+					return features, nil, nil, err
+				}
+				dim := x.plan.Config.Encoder.Dim
+				for ; len(pooled) > 0; pooled = pooled[dim:] {
+					row := make([]float64, dim)
+					for k, v := range pooled[:dim] {
+						row[k] = float64(v)
+					}
+					features[m][i] = append(features[m][i], row)
+				}
+			}
+		}
+		if x.opt.Progress != nil {
+			x.opt.Progress(min(at+chunk, len(clips)), len(clips))
+		}
+	}
+	return features, used, bad, nil
+}

@@ -1,0 +1,257 @@
+package xkd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"goxkd/graph"
+	"goxkd/media"
+)
+
+// Names of the files in a run's folder.
+const (
+	CheckpointFile = "checkpoint.safetensors"
+	MetricsFile    = "metrics.jsonl"
+)
+
+// RunOptions say where a run writes and how it is watched.
+type RunOptions struct {
+	Out     string // folder; made if missing
+	Resume  bool   // go on from Out's checkpoint
+	Every   int    // steps between checkpoints; 0 means 500
+	Workers int    // goroutines that prepare clips; 0 means one per core
+	// Start is called once, before the first step.
+	Start func(Start)
+	// Progress is called after every step.
+	Progress func(Progress)
+}
+
+// Start describes a run that is about to begin.
+type Start struct {
+	Device     string
+	Bytes      int64 // device memory
+	Parameters int   // elements trained
+	Clips      int
+	First      int // first step
+	Steps      int
+}
+
+// Progress is the state after a step.
+type Progress struct {
+	Step, Steps    int // steps done, of all
+	Losses         Losses
+	LR             float64
+	StepsPerSecond float64 // over the last steps
+	ClipsPerSecond float64
+	Waiting        float64 // share of the time spent waiting for data
+	Left           time.Duration
+	Skipped        int // clips that could not be read and were replaced by the next
+}
+
+// Summary is what a run came to.
+type Summary struct {
+	Steps      int             `json:"steps"` // done in all
+	Losses     Losses          `json:"losses"`
+	Skipped    int             `json:"skipped"`
+	Bad        []media.BadFile `json:"bad,omitempty"`
+	Seconds    float64         `json:"seconds"`
+	Checkpoint string          `json:"checkpoint"`
+	Stopped    bool            `json:"stopped"` // before the last step, by the caller
+}
+
+// metric is one line of the metrics file.
+type metric struct {
+	Step    int                `json:"step"`
+	Losses  map[string]float32 `json:"losses"`
+	LR      float64            `json:"lr"`
+	Seconds float64            `json:"seconds"` // since this run began
+	Skipped int                `json:"skipped"`
+}
+
+// Run trains a plan on a source to its last step. When ctx is cancelled it finishes the step, saves and returns a summary
+// with Stopped set. A run that was stopped and resumed gives the same bits as one that was not.
+func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt RunOptions) (*Summary, error) {
+	if opt.Every <= 0 {
+		opt.Every = 500
+	}
+	path := filepath.Join(opt.Out, CheckpointFile)
+	if err := prepareFolder(opt.Out, path, opt.Resume); err != nil {
+		return nil, err
+	}
+	t, err := NewTrainer(dev, plan)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	if opt.Resume {
+		l, err := LoadCheckpoint(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.Resume(l); err != nil {
+			return nil, err
+		}
+	}
+	metrics, err := openMetrics(filepath.Join(opt.Out, MetricsFile), t.done)
+	if err != nil {
+		return nil, err
+	}
+	defer metrics.Close()
+	loading, stopLoading := context.WithCancel(ctx)
+	defer stopLoading()
+	loader, err := media.NewLoader(loading, src, plan.Media, media.LoaderConfig{
+		Batch: plan.Config.Batch, Seed: plan.Recipe.Seed, Workers: opt.Workers, StartStep: t.done,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer loader.Close()
+	if opt.Start != nil {
+		opt.Start(Start{dev.Name(), t.Bytes(), t.Step.Trainable(), src.Len(), t.done, plan.Recipe.Steps})
+	}
+	return t.loop(ctx, loader, metrics, path, opt)
+}
+
+// loop trains until the last step or until ctx ends.
+func (t *Trainer) loop(ctx context.Context, loader *media.Loader, metrics *os.File, path string, opt RunOptions) (*Summary, error) {
+	began := time.Now()
+	s := &Summary{Checkpoint: path, Steps: t.done}
+	rate := newRate()
+	save := func() error {
+		if err := metrics.Sync(); err != nil {
+			return fmt.Errorf("%s: %w", metrics.Name(), err)
+		}
+		return t.Save(path)
+	}
+	saved := -1
+	steps := t.Plan.Recipe.Steps
+	for t.done < steps && ctx.Err() == nil {
+		batch, err := loader.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return nil, errors.Join(err, save())
+		}
+		lr := t.Plan.Recipe.At(t.done).LR
+		// A step is finished once begun: a half-run step would leave the weights undefined.
+		losses, err := t.Train(context.WithoutCancel(ctx), batch)
+		if err != nil {
+			return nil, err
+		}
+		loader.Release(batch)
+		stats := loader.Stats()
+		s.Steps, s.Losses, s.Skipped, s.Bad = t.done, losses, stats.Skipped, stats.Reasons
+		line, err := json.Marshal(metric{t.done, losses.Map(), lr, time.Since(began).Seconds(), stats.Skipped})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := metrics.Write(append(line, '\n')); err != nil {
+			return nil, fmt.Errorf("%s: %w; free some space or choose another --out, then --resume", metrics.Name(), err)
+		}
+		rate.add(stats.WaitSeconds)
+		if opt.Progress != nil {
+			p := Progress{Step: t.done, Steps: steps, Losses: losses, LR: lr, Skipped: stats.Skipped, Waiting: rate.waiting}
+			p.StepsPerSecond = rate.perSecond
+			p.ClipsPerSecond = rate.perSecond * float64(t.Plan.Config.Batch)
+			if rate.perSecond > 0 {
+				p.Left = time.Duration(float64(steps-t.done) / rate.perSecond * float64(time.Second))
+			}
+			opt.Progress(p)
+		}
+		if t.done%opt.Every == 0 || t.done == steps {
+			if err := save(); err != nil {
+				return nil, fmt.Errorf("%w; free some space or choose another --out, then --resume", err)
+			}
+			saved = t.done
+		}
+	}
+	s.Stopped = t.done < steps
+	s.Seconds = time.Since(began).Seconds()
+	if saved != t.done {
+		if err := save(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// prepareFolder makes the run's folder and refuses to overwrite another run.
+func prepareFolder(dir, checkpoint string, resume bool) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("cannot make the output folder %s: %w; choose another with --out", dir, err)
+	}
+	probe, err := os.CreateTemp(dir, ".write-*")
+	if err != nil {
+		return fmt.Errorf("cannot write into %s: %w; choose another folder with --out", dir, err)
+	}
+	probe.Close()
+	os.Remove(probe.Name())
+	_, err = os.Stat(checkpoint)
+	switch {
+	case resume && err != nil:
+		return fmt.Errorf("there is no checkpoint to resume at %s: leave out --resume to start anew", checkpoint)
+	case !resume && err == nil:
+		return fmt.Errorf("%s exists: give --resume to go on from it, or another --out", checkpoint)
+	}
+	return nil
+}
+
+// openMetrics opens the metrics file for appending after the lines of the steps up to done; later ones, of a run that
+// was cut short after its last checkpoint, are dropped.
+func openMetrics(path string, done int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write metrics: %w; choose another --out", err)
+	}
+	var keep int64
+	r := bufio.NewReader(f)
+	for done > 0 {
+		line, err := r.ReadBytes('\n')
+		var m metric
+		if err != nil || json.Unmarshal(bytes.TrimSpace(line), &m) != nil || m.Step > done {
+			break
+		}
+		keep += int64(len(line))
+	}
+	if err = f.Truncate(keep); err == nil {
+		_, err = f.Seek(keep, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// rate measures steps per second over a sliding window.
+type rate struct {
+	times     []time.Time
+	waits     []float64
+	perSecond float64
+	waiting   float64
+}
+
+const rateWindow = 20
+
+func newRate() *rate { return &rate{times: []time.Time{time.Now()}, waits: []float64{0}} }
+
+func (r *rate) add(waited float64) {
+	r.times, r.waits = append(r.times, time.Now()), append(r.waits, waited)
+	if len(r.times) > rateWindow+1 {
+		r.times, r.waits = r.times[1:], r.waits[1:]
+	}
+	last := len(r.times) - 1
+	if span := r.times[last].Sub(r.times[0]).Seconds(); span > 0 {
+		r.perSecond = float64(last) / span
+		r.waiting = (r.waits[last] - r.waits[0]) / span
+	}
+}
