@@ -120,9 +120,13 @@ func OpenFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *R
 	} else if !info.IsDir() {
 		return nil, report, fmt.Errorf("folder %s: this is a file: name the folder that holds it", dir)
 	}
+	// The folder may be named by a link itself; its table of labels lies where the name says.
 	table, err := findLabels(root, opt.LabelColumn)
 	if err != nil {
 		return nil, report, err
+	}
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
 	}
 	names, err := walk(root, report)
 	if err != nil {

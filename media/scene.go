@@ -49,7 +49,7 @@ func drawScene(r *rand.Rand, shape, motion int, pose, clutter float64) scene {
 		swing:  vary(r, pose, 0.2, 0.13, 0.26),
 		angle:  pose * uniform(r, 0, 2*math.Pi),
 		turn:   1,
-		noise:  clutter * 36,
+		noise:  clutter * 28,
 		jumps:  r.Uint64(),
 	}
 	if r.Float64() < pose/2 {
@@ -91,7 +91,7 @@ func drawColour(r *rand.Rand) mgl64.Vec3 {
 func lerp3(a, b mgl64.Vec3, t float64) mgl64.Vec3 { return a.Add(b.Sub(a).Mul(t)) }
 
 func drawBackdrop(r *rand.Rand, base mgl64.Vec3, clutter float64) backdrop {
-	b := backdrop{base: base, amount: clutter * 80}
+	b := backdrop{base: base, amount: clutter * 64}
 	for i := range b.tint {
 		b.tint[i] = uniform(r, 0.4, 1)
 	}

@@ -14,12 +14,23 @@ type tone struct {
 	rough          float64 // Hz of the roughness, timbres 4 and 5
 	hiss           float64 // level of the noise
 	hissPole       float64 // its colour: one pole, 0 is white
-	others         []partial
+	others         []hum
 	jumps          uint64
 }
 
-// partial is one sine: ratio times the pitch, or for a distractor a frequency in Hz.
+// partial is one sine at ratio times the pitch.
 type partial struct{ ratio, level, phase float64 }
+
+// hum is a distractor: a steady tone that swells in a beat of its own, sharply or softly.
+type hum struct {
+	hz, level, phase float64
+	beat, sharp      float64
+}
+
+// loud is the hum's loudness at time t.
+func (h hum) loud(t float64) float64 {
+	return h.level * math.Exp(h.sharp*(math.Sin(2*math.Pi*(h.beat*t+h.phase))-1))
+}
 
 // timbreRatios are the partials of each class, as multiples of the pitch.
 var timbreRatios = [...][]float64{
@@ -59,10 +70,11 @@ func drawTone(r *rand.Rand, shape, motion int, pose, clutter float64) tone {
 	for i := range s.partials {
 		s.partials[i].level *= s.level / math.Sqrt(power)
 	}
-	for range int(clutter*5 + 0.5) {
-		s.others = append(s.others, partial{
-			ratio: math.Exp(uniform(r, math.Log(120), math.Log(5000))),
-			level: s.level * uniform(r, 0.1, 0.6), phase: r.Float64(),
+	for range int(clutter*8 + 0.5) {
+		s.others = append(s.others, hum{
+			hz:    math.Exp(uniform(r, math.Log(120), math.Log(6000))),
+			level: s.level * uniform(r, 0.2, 1), phase: r.Float64(),
+			beat: uniform(r, 0.5, 7), sharp: uniform(r, 0, 4),
 		})
 	}
 	s.hiss *= s.level
@@ -141,9 +153,9 @@ func (d *synthetic) sound(cfg SyntheticConfig, start, count int) []float32 {
 		phase += hz * block
 		loud, bend = nextLoud, nextBend
 	}
-	for _, p := range s.others {
-		if p.ratio < 0.47*rate {
-			addSine(out, p.phase+p.ratio*float64(start)/rate, p.ratio/rate, 0, p.level, 0)
+	for _, h := range s.others {
+		if h.hz < 0.47*rate {
+			h.add(out, start, rate)
 		}
 	}
 	if s.hiss > 0 {
@@ -178,6 +190,17 @@ func addSine(dst []float32, phase, step float64, skip int, level, slope float64)
 		dst[i] += a * sineTable[ph>>(32-sineBits)]
 		ph += inc
 		a += da
+	}
+}
+
+// add adds the hum to samples that begin at sample start, in the same blocks as the tone.
+func (h hum) add(out []float32, start int, rate float64) {
+	for b := start / soundBlock; b*soundBlock < start+len(out); b++ {
+		first := b * soundBlock
+		from, to := max(first, start), min(first+soundBlock, start+len(out))
+		loud := h.loud(float64(first) / rate)
+		slope := (h.loud(float64(first+soundBlock)/rate) - loud) / soundBlock
+		addSine(out[from-start:to-start], h.phase+h.hz*float64(first)/rate, h.hz/rate, from-first, loud, slope)
 	}
 }
 
