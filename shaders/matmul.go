@@ -10,16 +10,16 @@ import (
 // matmul describes a specialised matrix product. The WGSL compiler at hand has no arrays sized by constants, and drivers
 // keep only unrolled code in registers, so the text of each kernel is written out here.
 //
-// As a file name for Load it is "matmul:r32x16/8,nt,a4,b1,bias": a kernel with registers only (r) or with tiles in
+// As a file name for Load it is "matmul:r32x16/8,nt,a4,b1": a kernel with registers only (r) or with tiles in
 // workgroup memory (t), the block of C that one thread computes, the threads of a workgroup; whether A and B are stored
-// transposed (t) or not (n); vec4 (4) or scalar (1) loads of either; and whether bias[n] is added. vec4 loads need every
-// offset, stride and contiguous length of the operand, and the pieces of k, to divide by 4.
+// transposed (t) or not (n); and vec4 (4) or scalar (1) loads of either. vec4 loads need every offset, stride and
+// contiguous length of the operand, and the pieces of k, to divide by 4.
 type matmul struct {
-	kind             byte
-	rows, cols       int
-	threads          int
-	transA, transB   bool
-	vecA, vecB, bias bool
+	kind           byte
+	rows, cols     int
+	threads        int
+	transA, transB bool
+	vecA, vecB     bool
 }
 
 const (
@@ -30,14 +30,14 @@ const (
 	tileK = 16
 )
 
-var matmulName = regexp.MustCompile(`^matmul:([rt])(\d+)x(\d+)/(\d+),([nt])([nt]),a([14]),b([14])(,bias)?$`)
+var matmulName = regexp.MustCompile(`^matmul:([rt])(\d+)x(\d+)/(\d+),([nt])([nt]),a([14]),b([14])$`)
 
 func parseMatmul(name string) (matmul, error) {
 	f := matmulName.FindStringSubmatch(name)
 	if f == nil {
 		return matmul{}, fmt.Errorf("shaders: %q names no matrix product", name)
 	}
-	m := matmul{kind: f[1][0], transA: f[5] == "t", transB: f[6] == "t", vecA: f[7] == "4", vecB: f[8] == "4", bias: f[9] != ""}
+	m := matmul{kind: f[1][0], transA: f[5] == "t", transB: f[6] == "t", vecA: f[7] == "4", vecB: f[8] == "4"}
 	for i, p := range []*int{&m.rows, &m.cols, &m.threads} {
 		*p, _ = strconv.Atoi(f[2+i]) // the pattern admits digits only
 	}
@@ -47,13 +47,11 @@ func parseMatmul(name string) (matmul, error) {
 	return m, nil
 }
 
+// whole reports whether every piece of k divides by the unrolling, as vec4 loads along k need.
+func (m matmul) whole() bool { return m.vecA && !m.transA || m.vecB && m.transB }
+
 // unroll is the number of k that one turn of a register kernel's loop takes.
-func (m matmul) unroll() int {
-	if m.vecA && !m.transA || m.vecB && m.transB {
-		return 4
-	}
-	return 1
-}
+const unroll = 4
 
 func matmulText(name string) (string, error) {
 	m, err := parseMatmul(name)
@@ -109,13 +107,13 @@ func (w *writer) bases(z string) {
 // put writes the helper that stores up to four neighbours of a row.
 func (m matmul) put(w *writer) {
 	w.line("fn put(i: u32, col: u32, sum: vec4<f32>) {")
-	w.line("    let v = sum * params.alpha;")
-	for j, e := range [4]string{"x", "y", "z", "w"} {
-		bias := ""
-		if m.bias {
-			bias = fmt.Sprintf(" + bias[col + %du]", j)
-		}
-		w.line("    if (col + %du < params.n) { c[i + col + %du] = v.%s%s; }", j, j, e, bias)
+	w.line("    var v = sum * params.alpha;")
+	w.line("    if (params.has_bias != 0u) {")
+	w.line("        let last = params.n - 1u;")
+	w.line("        v += vec4<f32>(bias[min(col, last)], bias[min(col + 1u, last)], bias[min(col + 2u, last)], bias[min(col + 3u, last)]);")
+	w.line("    }")
+	for j, e := range component {
+		w.line("    if (col + %du < params.n) { c[i + col + %du] = v.%s; }", j, j, e)
 	}
 	w.line("}")
 }
@@ -162,20 +160,23 @@ func (m matmul) registers(w *writer) {
 		}
 	}
 	// ka and kb walk along k.
-	stepA, stepB := "1u", "1u"
 	w.line("    %s", initial("ka", m.transA, m.vecA, "a_col"))
 	w.line("    %s", initial("kb", !m.transB, m.vecB, "b_row"))
 	if m.transA {
-		stepA = "sa"
 		w.line("    %s", quarter(m.vecA, "let sa = (params.a_col)"))
 	}
 	if !m.transB {
-		stepB = "sb"
 		w.line("    %s", quarter(m.vecB, "let sb = (params.b_row)"))
 	}
-	w.line("    for (var k = k0; k < k1; k += %du) {", m.unroll())
-	m.turn(w, stepA, stepB)
+	w.line("    var k = k0;")
+	w.line("    for (; k + %du <= k1; k += %du) {", unroll, unroll)
+	m.turn(w, unroll)
 	w.line("    }")
+	if !m.whole() {
+		w.line("    for (; k < k1; k++) {")
+		m.turn(w, 1)
+		w.line("    }")
+	}
 	for i := range m.rows {
 		w.line("    if (m0 + %du < params.m) {", i)
 		w.line("        let i = c0 + (m0 + %du) * params.c_row;", i)
@@ -187,83 +188,86 @@ func (m matmul) registers(w *writer) {
 	w.line("}")
 }
 
-// turn writes one turn of the loop over k.
-func (m matmul) turn(w *writer, stepA, stepB string) {
+var component = [4]string{"x", "y", "z", "w"}
+
+// turn writes one turn of the loop over k. All of B's share is loaded first; each element of C then takes its terms one
+// after the other, so that it stays in a register for them.
+func (m matmul) turn(w *writer, unroll int) {
 	quads := m.cols / 4
-	unroll := m.unroll()
-	if m.vecA && !m.transA {
-		for i := range m.rows {
-			w.line("        let a%d = a[ra%d + ka];", i, i)
-		}
-	}
 	if m.vecB && m.transB {
 		for j := range m.cols {
 			w.line("        let b%d = b[rb%d + kb];", j, j)
 		}
 	}
-	component := [4]string{"x", "y", "z", "w"}
 	for kk := range unroll {
-		w.line("        {")
 		for q := range quads {
 			var e [4]string
 			for x := range 4 {
-				j := 4*q + x
-				switch {
+				switch j := 4*q + x; {
 				case m.vecB && m.transB:
 					e[x] = fmt.Sprintf("b%d.%s", j, component[kk])
 				case m.transB:
 					e[x] = fmt.Sprintf("b[rb%d + kb + %du]", j, kk)
 				default:
-					e[x] = fmt.Sprintf("b[rb%d + kb]", j)
+					e[x] = fmt.Sprintf("b[rb%d + kb%s]", j, ahead(kk, "sb"))
 				}
 			}
 			if m.vecB && !m.transB {
-				w.line("            let v%d = b[rb%d + kb];", q, q)
+				w.line("        let v%d_%d = b[rb%d + kb%s];", kk, q, q, ahead(kk, "sb"))
 			} else {
-				w.line("            let v%d = vec4<f32>(%s);", q, strings.Join(e[:], ", "))
+				w.line("        let v%d_%d = vec4<f32>(%s);", kk, q, strings.Join(e[:], ", "))
 			}
 		}
-		for i := range m.rows {
+	}
+	for i := range m.rows {
+		if m.vecA && !m.transA {
+			w.line("        let a%d = a[ra%d + ka];", i, i)
+		}
+		for kk := range unroll {
 			s := ""
 			switch {
 			case m.vecA && !m.transA:
 				s = fmt.Sprintf("a%d.%s", i, component[kk])
 			case m.vecA:
 				if i%4 == 0 {
-					w.line("            let u%d = a[ra%d + ka];", i/4, i/4)
+					w.line("        let u%d_%d = a[ra%d + ka%s];", kk, i/4, i/4, ahead(kk, "sa"))
 				}
-				s = fmt.Sprintf("u%d.%s", i/4, component[i%4])
+				s = fmt.Sprintf("u%d_%d.%s", kk, i/4, component[i%4])
 			case m.transA:
-				s = fmt.Sprintf("a[ra%d + ka]", i)
+				s = fmt.Sprintf("a[ra%d + ka%s]", i, ahead(kk, "sa"))
 			default:
 				s = fmt.Sprintf("a[ra%d + ka + %du]", i, kk)
 			}
-			w.line("            let s%d = vec4<f32>(%s);", i, s)
-			for q := range quads {
-				w.line("            c%d_%d = fma(s%d, v%d, c%d_%d);", i, q, i, q, i, q)
+			w.line("        let s%d_%d = vec4<f32>(%s);", kk, i, s)
+		}
+		for q := range quads {
+			for kk := range unroll {
+				w.line("        c%d_%d = fma(s%d_%d, v%d_%d, c%d_%d);", i, q, kk, i, kk, q, i, q)
 			}
 		}
-		if m.transA {
-			w.line("            ka += %s;", stepA)
-		}
-		if !m.transB {
-			w.line("            kb += %s;", stepB)
-		}
-		w.line("        }")
 	}
-	if !m.transA {
-		w.line("        ka += %du;", turnStep(m.vecA, unroll))
-	}
-	if m.transB {
-		w.line("        kb += %du;", turnStep(m.vecB, unroll))
-	}
+	w.line("        ka += %s;", advance(m.transA, m.vecA, unroll, "sa"))
+	w.line("        kb += %s;", advance(!m.transB, m.vecB, unroll, "sb"))
 }
 
-func turnStep(vec bool, unroll int) int {
-	if vec {
-		return 1
+// ahead is the offset of the kk-th next k along a stride.
+func ahead(kk int, stride string) string {
+	if kk == 0 {
+		return ""
 	}
-	return unroll
+	return fmt.Sprintf(" + %du * %s", kk, stride)
+}
+
+// advance is the step of a running offset after one turn.
+func advance(strided, vec bool, unroll int, stride string) string {
+	switch {
+	case strided:
+		return fmt.Sprintf("%du * %s", unroll, stride)
+	case vec:
+		return "1u"
+	default:
+		return fmt.Sprintf("%du", unroll)
+	}
 }
 
 // initial declares the running offset along k. Operands with k contiguous have k0 in their rows' starts already.
@@ -382,11 +386,11 @@ func fill(w *writer, t tile) {
 		case !t.vec:
 			w.line("            tile_%s[kk * %du + x] = v;", n, t.width)
 		case t.across:
-			for i, c := range [4]string{"x", "y", "z", "w"} {
+			for i, c := range component {
 				w.line("            tile_%s[kk * %du + x + %du] = v.%s;", n, t.width, i, c)
 			}
 		default:
-			for i, c := range [4]string{"x", "y", "z", "w"} {
+			for i, c := range component {
 				w.line("            tile_%s[(kk + %du) * %du + x] = v.%s;", n, i, t.width, c)
 			}
 		}

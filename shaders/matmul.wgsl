@@ -5,7 +5,7 @@
 // c_off + split*c_split + b1*c_b1 + b2*c_b2 + m*c_row + n. One of each operand's row and column stride is 1.
 //
 // The sum over k is cut into `splits` pieces of split_size; piece s goes to its own part of C, c_split further on, and
-// splitk_sum adds the pieces in a fixed order.
+// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it.
 struct Params {
     m: u32, n: u32, k: u32,
     batch: u32, batch2: u32,
@@ -13,7 +13,7 @@ struct Params {
     b_off: u32, b_b1: u32, b_b2: u32, b_row: u32, b_col: u32,
     c_off: u32, c_b1: u32, c_b2: u32, c_row: u32,
     splits: u32, split_size: u32, c_split: u32,
-    alpha: f32,
+    alpha: f32, has_bias: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,24 +28,18 @@ fn splitk_sum(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     if (i >= params.batch * params.m * params.n) {
         return;
     }
-    c[c_index(i)] = piece_sum(i);
-}
-
-@compute @workgroup_size(64)
-fn splitk_sum_bias(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.y * groups.x * 64u + id.x;
-    if (i >= params.batch * params.m * params.n) {
-        return;
-    }
-    c[c_index(i)] = piece_sum(i) + bias[i % params.n];
-}
-
-fn piece_sum(i: u32) -> f32 {
     var sum = 0.0;
     for (var s = 0u; s < params.splits; s++) {
         sum += part[s * params.c_split + i];
     }
-    return sum;
+    c[c_index(i)] = sum + bias_of(i % params.n);
+}
+
+fn bias_of(col: u32) -> f32 {
+    if (params.has_bias == 0u) {
+        return 0.0;
+    }
+    return bias[col];
 }
 
 // c_index gives the place in C of element i of the dense [batch, m, n].
@@ -81,5 +75,5 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     for (var k = split * params.split_size; k < k1; k++) {
         sum += a[a0 + k * params.a_col] * b[b0 + k * params.b_row];
     }
-    c[params.c_off + split * params.c_split + b1 * params.c_b1 + b2 * params.c_b2 + row * params.c_row + col] = params.alpha * sum;
+    c[params.c_off + split * params.c_split + b1 * params.c_b1 + b2 * params.c_b2 + row * params.c_row + col] = params.alpha * sum + bias_of(col);
 }

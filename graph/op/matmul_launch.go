@@ -33,6 +33,7 @@ type gemmParams struct {
 	COff, CB1, CB2, CRow       uint32
 	Splits, SplitSize, CSplit  uint32
 	Alpha                      float32
+	HasBias                    uint32
 }
 
 // gemmVariant is one kernel: its block per thread, and how blocks fill a workgroup.
@@ -44,9 +45,9 @@ type gemmVariant struct {
 }
 
 var gemmVariants = map[string]gemmVariant{
-	"R8":   {'r', 8, 8, 64, 16},
-	"R16":  {'r', 16, 16, 8, 27},
-	"R32":  {'r', 32, 16, 8, 32},
+	"R8":   {'r', 8, 8, 64, 18},
+	"R16":  {'r', 16, 16, 8, 26},
+	"R32":  {'r', 32, 16, 8, 31},
 	"T64":  {'t', 4, 4, 256, 0},
 	"T128": {'t', 8, 8, 256, 0},
 }
@@ -146,14 +147,17 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	}
 	grid := graph.Grid(v.groups(s.m, s.n))
 	grid[2] = batch * splits
-	binds := []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}}
+	bias := s.a.arg // stands in where there is none
+	hasBias := uint32(0)
+	if s.bias != nil {
+		bias, hasBias = *s.bias, 1
+	}
+	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid}
+	product.Binds = []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}}
 	if splits == 1 {
-		binds = append(binds, graph.Bind{Var: "c", Arg: s.c.arg})
-		if s.bias != nil {
-			name += ",bias"
-			binds = append(binds, graph.Bind{Var: "bias", Arg: *s.bias})
-		}
-		return []graph.Dispatch{{Shader: name, Entry: "matmul", Binds: binds, Params: p, Groups: grid}}
+		p.HasBias = hasBias
+		product.Params = p
+		return []graph.Dispatch{product}
 	}
 
 	part := graph.Scratch(len(*scratch))
@@ -161,20 +165,13 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	pieces := p
 	pieces.COff, pieces.CRow, pieces.CB2 = 0, p.N, uint32(s.m*s.n)
 	pieces.CB1, pieces.CSplit = uint32(s.c.batch2*s.m*s.n), uint32(batch*s.m*s.n)
-	p.CSplit = pieces.CSplit
-	sum := graph.Dispatch{
+	product.Params, product.Binds[3].Arg = pieces, part
+	p.CSplit, p.HasBias = pieces.CSplit, hasBias
+	return []graph.Dispatch{product, {
 		Shader: "matmul", Entry: "splitk_sum", Params: p,
-		Binds:  []graph.Bind{{Var: "part", Arg: part}, {Var: "c", Arg: s.c.arg}},
+		Binds:  []graph.Bind{{Var: "part", Arg: part}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}},
 		Groups: graph.Grid(graph.CeilDiv(batch*s.m*s.n, 64)),
-	}
-	if s.bias != nil {
-		sum.Entry = "splitk_sum_bias"
-		sum.Binds = append(sum.Binds, graph.Bind{Var: "bias", Arg: *s.bias})
-	}
-	return []graph.Dispatch{
-		{Shader: name, Entry: "matmul", Binds: append(binds, graph.Bind{Var: "c", Arg: part}), Params: pieces, Groups: grid},
-		sum,
-	}
+	}}
 }
 
 func pick(first bool, a, b string) string {
