@@ -34,6 +34,7 @@ type FolderOptions struct {
 	Check        bool          // decode the beginning of each file too, so that damage shows at once
 	Timeout      time.Duration // for each child process (default 60 s)
 	WholeSeconds float64       // files up to this length are decoded whole, longer ones by seeking (default 10)
+	ProbeCache   string        // file in which ffprobe's answers are kept between runs (default none)
 	CacheBytes   int64         // memory for clips decoded whole (default 256 MiB; negative for none)
 }
 
@@ -83,6 +84,7 @@ type Folder struct {
 	files   []folderFile
 	classes []string
 	cache   *clipCache
+	probes  *probeCache
 }
 
 type folderFile struct {
@@ -132,7 +134,7 @@ func OpenFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *R
 	if err != nil {
 		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
 	}
-	f := &Folder{dir: dir, opt: opt, cache: newClipCache(opt.CacheBytes)}
+	f := &Folder{dir: dir, opt: opt, cache: newClipCache(opt.CacheBytes), probes: openProbeCache(opt.ProbeCache)}
 	labels := f.label(root, names, table, report)
 	if err := f.probeAll(ctx, report); err != nil {
 		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
@@ -228,6 +230,7 @@ func (f *Folder) probeAll(ctx context.Context, report *Report) error {
 		})
 	}
 	work.Wait()
+	f.probes.save()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -246,7 +249,11 @@ func (f *Folder) probeAll(ctx context.Context, report *Report) error {
 
 // examine decides about one file.
 func (f *Folder) examine(ctx context.Context, path string) (*probed, error) {
-	info, err := probe(ctx, path, f.opt.NeedVideo, f.opt.NeedAudio)
+	answer, err := f.probes.ask(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := parseProbe(answer, f.opt.NeedVideo, f.opt.NeedAudio)
 	if err != nil {
 		return nil, err
 	}

@@ -211,6 +211,32 @@ func TestFolderModalities(t *testing.T) {
 	require.Len(t, report.Bad, 2)
 }
 
+func TestProbeCache(t *testing.T) {
+	needTools(t)
+	dir := t.TempDir()
+	av(t, filepath.Join(dir, "a.mkv"), 1, "64x64", 8)
+	opt := small(FolderOptions{})
+	opt.ProbeCache = filepath.Join(dir, "cache", "probe.json")
+	ctx := context.Background()
+	f, _, err := OpenFolder(ctx, dir, opt)
+	require.NoError(t, err)
+	want := f.Duration(0)
+	require.FileExists(t, opt.ProbeCache)
+
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", "")
+	f, _, err = OpenFolder(ctx, dir, opt)
+	require.NoError(t, err, "no tool is needed for what is known")
+	require.Equal(t, want, f.Duration(0))
+	require.NoError(t, os.Chtimes(filepath.Join(dir, "a.mkv"), time.Now(), time.Now().Add(time.Hour)))
+	_, _, err = OpenFolder(ctx, dir, opt)
+	require.ErrorContains(t, err, "install ffmpeg", "a changed file is asked about again")
+	t.Setenv("PATH", path)
+	require.NoError(t, os.WriteFile(opt.ProbeCache, []byte("{broken"), 0o644))
+	_, _, err = OpenFolder(ctx, dir, opt)
+	require.NoError(t, err)
+}
+
 func TestFolderErrors(t *testing.T) {
 	needTools(t)
 	ctx := context.Background()

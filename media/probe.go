@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -51,24 +50,20 @@ var formats = strings.Join([]string{
 	"h264", "hevc", "m4v", "yuv4mpegpipe", "gif", "rm", "dv", "ivf", "nut", "h263", "h261", "swf", "gxf",
 }, ",")
 
-// probe asks ffprobe about a file. The error says in one line, without the path, why it cannot serve.
-func probe(ctx context.Context, path string, needVideo, needAudio bool) (*probed, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
+// askProbe runs ffprobe on the file at the absolute path and returns its answer as JSON. The error
+// says in one line, without the path, why it has none.
+func askProbe(ctx context.Context, path string) ([]byte, error) {
 	args := append([]string{"-v", "error", "-of", "json", "-show_entries",
-		"format=duration:stream=index,codec_type,codec_name,width,height,sample_rate,channels,duration,sample_aspect_ratio:" +
+		"format=duration:stream=index,codec_type,width,height,sample_rate,duration,sample_aspect_ratio:" +
 			"stream_tags=rotate:stream_disposition=attached_pic:stream_side_data=rotation"}, inputArgs(path)...)
 	outs, err := process{"ffprobe", args, probeLimit, []int{probeBytes}}.run(ctx)
 	if err != nil {
-		reason := strings.TrimPrefix(err.Error(), "file:"+path+": ")
 		if errors.Is(err, errTool) || ctx.Err() != nil {
 			return nil, err
 		}
-		return nil, errors.New("not readable as media: " + reason)
+		return nil, errors.New("not readable as media: " + strings.TrimPrefix(err.Error(), "file:"+path+": "))
 	}
-	return parseProbe(outs[0], needVideo, needAudio)
+	return outs[0], nil
 }
 
 // probeAnswer mirrors the part of ffprobe's JSON that matters.
@@ -76,11 +71,9 @@ type probeAnswer struct {
 	Streams []struct {
 		Index       int
 		CodecType   string `json:"codec_type"`
-		CodecName   string `json:"codec_name"`
 		Width       int
 		Height      int
 		SampleRate  string `json:"sample_rate"`
-		Channels    int
 		Duration    string
 		Aspect      string `json:"sample_aspect_ratio"`
 		Disposition struct {
@@ -92,6 +85,8 @@ type probeAnswer struct {
 	Format struct{ Duration string }
 }
 
+// parseProbe picks the first usable stream of each wanted kind. The error says in one line why the
+// file cannot serve.
 func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
 	var answer probeAnswer
 	if err := json.Unmarshal(raw, &answer); err != nil {
