@@ -228,7 +228,7 @@ func init() {
 		},
 	})
 	geluOp = graph.Register(graph.Op{
-		Name: "gelu", Formula: "y = x/2 · (1 + erf(x/√2))", Shape: firstShape,
+		Name: "gelu", Formula: "y = x/2 · (1 + erf(x/√2))", Shape: oneShape,
 		Ref32: geluRef[float32], Ref64: geluRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(geluGradOp, nil, n.Inputs[0], dy)}
@@ -241,7 +241,7 @@ func init() {
 		},
 	})
 	geluGradOp = graph.Register(graph.Op{
-		Name: "gelu_grad", Formula: "dx = dy · (Φ(x) + x φ(x))", Shape: sameShape,
+		Name: "gelu_grad", Formula: "dx = dy · (Φ(x) + x φ(x))", Shape: twoShape,
 		Ref32: geluGradRef[float32], Ref64: geluGradRef[float64],
 		NoGrad: secondDerivative,
 		Launch: geluGradLaunch,

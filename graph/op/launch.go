@@ -54,6 +54,9 @@ func overRows(n *graph.Node, t graph.Target, shader, entry string, rows, width, 
 		d.Groups = graph.Grid(graph.CeilDiv(rows, threads))
 		return d
 	}
+	if turns := passes * graph.CeilDiv(width, threads); turns > graph.MaxTrips {
+		graph.Failf("%s: rows of %d elements are too long for one workgroup", n.Label(), width)
+	}
 	d.Includes = []graph.Const{{Name: "rows_serial", Value: "rows_shared"}}
 	d.Groups = graph.Grid(rows)
 	return d

@@ -68,6 +68,24 @@ func rowMSEGradRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
+// logitsShape checks probabilities and logits; it gives the shape of the logits.
+func logitsShape(n *graph.Node) graph.Shape {
+	q, x := n.Inputs[0].Shape, n.Inputs[1].Shape
+	if len(q) != 2 || len(x) != 2 || q[1] != x[1] || x[0]%q[0] != 0 {
+		graph.Failf("%s: %v and %v are not [B,K] and [V·B,K]", n.Op.Name, q, x)
+	}
+	return x
+}
+
+// pairShape checks two lists of points; it gives the shape of the distances.
+func pairShape(n *graph.Node) graph.Shape {
+	x, y := n.Inputs[0].Shape, n.Inputs[1].Shape
+	if len(x) != 2 || len(y) != 2 || x[1] != y[1] {
+		graph.Failf("%s: %v and %v are not [n,D] and [m,D]", n.Op.Name, x, y)
+	}
+	return graph.Shape{x[0], y[0]}
+}
+
 // logSumExp of x·scale.
 func logSumExp[T graph.Float](x []T, scale float64) float64 {
 	peak := math.Inf(-1)
@@ -298,11 +316,7 @@ func init() {
 		Name: "soft_cross_entropy", Formula: "y[r] = -Σ q[r mod B] · log softmax(x[r] / temperature)",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 2)
-			q, x := n.Inputs[0].Shape, n.Inputs[1].Shape
-			if len(q) != 2 || len(x) != 2 || q[1] != x[1] || x[0]%q[0] != 0 {
-				graph.Failf("soft_cross_entropy: %v and %v are not [B,K] and [V·B,K]", q, x)
-			}
-			return graph.Shape{x[0]}
+			return graph.Shape{logitsShape(n)[0]}
 		},
 		Ref32: softCrossEntropyRef[float32], Ref64: softCrossEntropyRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
@@ -322,7 +336,7 @@ func init() {
 		Name: "soft_cross_entropy_grad", Formula: "dx = dy/temperature · (softmax(x/temperature)·Σq - q)",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 3)
-			x := n.Inputs[1].Shape
+			x := logitsShape(n)
 			wantShape(n, 2, graph.Shape{x[0]})
 			return x
 		},
@@ -338,11 +352,7 @@ func init() {
 		Name: "pair_distance", Formula: "d[i,j] = max(|x[i] - y[j]|², 1e-30)",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 2)
-			x, y := n.Inputs[0].Shape, n.Inputs[1].Shape
-			if len(x) != 2 || len(y) != 2 || x[1] != y[1] {
-				graph.Failf("pair_distance: %v and %v are not [n,D] and [m,D]", x, y)
-			}
-			return graph.Shape{x[0], y[0]}
+			return pairShape(n)
 		},
 		Ref32: pairDistanceRef[float32], Ref64: pairDistanceRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
@@ -366,9 +376,8 @@ func init() {
 		Name: "pair_distance_grad", Formula: "dx[i] = 2 Σⱼ dy[i,j] (x[i] - y[j])",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 3)
-			x, y := n.Inputs[0].Shape, n.Inputs[1].Shape
-			wantShape(n, 2, graph.Shape{x[0], y[0]})
-			return x
+			wantShape(n, 2, pairShape(n))
+			return n.Inputs[0].Shape
 		},
 		Ref32: pairDistanceGradRef[float32], Ref64: pairDistanceGradRef[float64],
 		NoGrad: secondDerivative,
@@ -379,7 +388,7 @@ func init() {
 		},
 	})
 	gaussKernelOp = graph.Register(graph.Op{
-		Name: "gauss_kernel", Formula: "y = Σ over gamma of exp(-gamma·d)", Shape: firstShape,
+		Name: "gauss_kernel", Formula: "y = Σ over gamma of exp(-gamma·d)", Shape: oneShape,
 		Ref32: gaussKernelRef[float32], Ref64: gaussKernelRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(gaussKernelGradOp, nil, n.Inputs[0], dy)}
@@ -391,7 +400,7 @@ func init() {
 		},
 	})
 	gaussKernelGradOp = graph.Register(graph.Op{
-		Name: "gauss_kernel_grad", Formula: "dd = -dy Σ over gamma of gamma·exp(-gamma·d)", Shape: sameShape,
+		Name: "gauss_kernel_grad", Formula: "dd = -dy Σ over gamma of gamma·exp(-gamma·d)", Shape: twoShape,
 		Ref32: gaussKernelGradRef[float32], Ref64: gaussKernelGradRef[float64],
 		NoGrad: secondDerivative,
 		Launch: gaussKernelGradLaunch,

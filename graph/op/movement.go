@@ -22,6 +22,9 @@ type SpanAttrs struct{ Axis, From, Len, Total int }
 
 // Slice keeps positions [from, to) of one axis.
 func Slice(g *graph.Graph, x *graph.Node, axis, from, to int) *graph.Node {
+	if axis < 0 || axis >= len(x.Shape) {
+		graph.Failf("slice: no axis %d in %v", axis, x.Shape)
+	}
 	return g.Apply(sliceOp, SpanAttrs{axis, from, to - from, x.Shape[axis]}, x)
 }
 
@@ -289,6 +292,7 @@ func init() {
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 1)
 			a, x := n.Attrs.(SpanAttrs), n.Inputs[0].Shape
+			wantAxis(n, x, a.Axis)
 			if a.From < 0 || a.Len < 1 || a.From+a.Len > x[a.Axis] || x[a.Axis] != a.Total {
 				graph.Failf("slice: no positions [%d,%d) on axis %d of %v", a.From, a.From+a.Len, a.Axis, x)
 			}
@@ -312,6 +316,7 @@ func init() {
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 1)
 			a, x := n.Attrs.(SpanAttrs), n.Inputs[0].Shape
+			wantAxis(n, x, a.Axis)
 			if a.From < 0 || a.From+a.Len > a.Total || x[a.Axis] != a.Len {
 				graph.Failf("pad: %v does not fit at [%d,%d) of %d on axis %d", x, a.From, a.From+a.Len, a.Total, a.Axis)
 			}
@@ -333,10 +338,11 @@ func init() {
 		Name: "concat", Formula: "y = the tensors one after the other along one axis",
 		Shape: func(n *graph.Node) graph.Shape {
 			axis := n.Attrs.(int)
-			out := n.Inputs[0].Shape.Clone()
-			if len(n.Inputs) > MaxTerms {
-				graph.Failf("concat: %d tensors, at most %d", len(n.Inputs), MaxTerms)
+			if len(n.Inputs) == 0 || len(n.Inputs) > MaxTerms {
+				graph.Failf("concat: %d tensors, from 1 to %d are allowed", len(n.Inputs), MaxTerms)
 			}
+			out := n.Inputs[0].Shape.Clone()
+			wantAxis(n, out, axis)
 			for _, in := range n.Inputs[1:] {
 				s := in.Shape.Clone()
 				if len(s) != len(out) {

@@ -132,7 +132,7 @@ func matchNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func init() {
 	eps := NormAttrs{1e-12}
 	l2NormalizeOp = graph.Register(graph.Op{
-		Name: "l2_normalize", Formula: "y = x / max(|x|, eps) per row", Shape: firstShape,
+		Name: "l2_normalize", Formula: "y = x / max(|x|, eps) per row", Shape: oneShape,
 		Ref32: l2NormalizeRef[float32], Ref64: l2NormalizeRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(l2NormalizeGradOp, n.Attrs, n.Inputs[0], dy)}
@@ -145,7 +145,7 @@ func init() {
 		},
 	})
 	l2NormalizeGradOp = graph.Register(graph.Op{
-		Name: "l2_normalize_grad", Formula: "dx = (dy - x Σ(x·dy)/|x|²) / |x|", Shape: sameShape,
+		Name: "l2_normalize_grad", Formula: "dx = (dy - x Σ(x·dy)/|x|²) / |x|", Shape: twoShape,
 		Ref32: l2NormalizeGradRef[float32], Ref64: l2NormalizeGradRef[float64],
 		NoGrad: secondDerivative,
 		Launch: l2NormalizeGradLaunch,
@@ -173,7 +173,7 @@ func init() {
 		},
 	})
 	matchNormOp = graph.Register(graph.Op{
-		Name: "match_norm", Formula: "y = x · |reference| / |x| per row", Shape: sameShape,
+		Name: "match_norm", Formula: "y = x · |reference| / |x| per row", Shape: twoShape,
 		Ref32: matchNormRef[float32], Ref64: matchNormRef[float64],
 		NoGrad: "refinement is the teachers', and they take no gradient",
 		Launch: matchNormLaunch,

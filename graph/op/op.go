@@ -16,6 +16,9 @@ func init() { graph.SetAdder(Add) }
 
 // sameShape checks that every input has the shape of the first, which it returns.
 func sameShape(n *graph.Node) graph.Shape {
+	if len(n.Inputs) == 0 {
+		graph.Failf("%s takes a tensor", n.Op.Name)
+	}
 	s := n.Inputs[0].Shape
 	for i, in := range n.Inputs {
 		if !in.Shape.Equal(s) {
@@ -25,8 +28,18 @@ func sameShape(n *graph.Node) graph.Shape {
 	return s
 }
 
-// firstShape is the shape rule of what keeps the shape of its first input.
-func firstShape(n *graph.Node) graph.Shape { return n.Inputs[0].Shape }
+// oneShape is the shape rule of what keeps the shape of its only input.
+func oneShape(n *graph.Node) graph.Shape { wants(n, 1); return n.Inputs[0].Shape }
+
+// twoShape is the shape rule of what takes two tensors of one shape and keeps it.
+func twoShape(n *graph.Node) graph.Shape { wants(n, 2); return sameShape(n) }
+
+// wantAxis checks that s has the axis.
+func wantAxis(n *graph.Node, s graph.Shape, axis int) {
+	if axis < 0 || axis >= len(s) {
+		graph.Failf("%s: no axis %d in %v", n.Op.Name, axis, s)
+	}
+}
 
 // wants checks the number of inputs.
 func wants(n *graph.Node, counts ...int) {
@@ -62,7 +75,7 @@ const grain = 8192
 // rowGrain is grain in rows of c elements.
 func rowGrain(c int) int { return max(1, grain/c) }
 
-// positive fills with uniform values in [lo,hi).
+// uniform fills with uniform values in [lo,hi).
 func uniform(rng *rand.Rand, data []float64, lo, hi float64) {
 	for i := range data {
 		data[i] = lo + (hi-lo)*rng.Float64()

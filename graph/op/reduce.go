@@ -21,6 +21,9 @@ func SumAxis(g *graph.Graph, x *graph.Node, axis int, scale float64) *graph.Node
 
 // MeanAxis is the mean over one axis of x.
 func MeanAxis(g *graph.Graph, x *graph.Node, axis int) *graph.Node {
+	if axis < 0 || axis >= len(x.Shape) {
+		graph.Failf("sum_axis: no axis %d in %v", axis, x.Shape)
+	}
 	return SumAxis(g, x, axis, 1/float64(x.Shape[axis]))
 }
 
@@ -202,9 +205,7 @@ func init() {
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 1)
 			a := n.Attrs.(AxisAttrs)
-			if a.Axis < 0 || a.Axis >= len(n.Inputs[0].Shape) {
-				graph.Failf("sum_axis: no axis %d in %v", a.Axis, n.Inputs[0].Shape)
-			}
+			wantAxis(n, n.Inputs[0].Shape, a.Axis)
 			return without(n.Inputs[0].Shape, a.Axis)
 		},
 		Ref32: sumAxisRef[float32], Ref64: sumAxisRef[float64],

@@ -46,7 +46,7 @@ func softmaxGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 
 func init() {
 	softmaxOp = graph.Register(graph.Op{
-		Name: "softmax", Formula: "y = exp(x) / Σ exp(x) over the innermost axis", Shape: firstShape,
+		Name: "softmax", Formula: "y = exp(x) / Σ exp(x) over the innermost axis", Shape: oneShape,
 		Ref32: softmaxRef[float32], Ref64: softmaxRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(softmaxGradOp, nil, n, dy)}
@@ -59,7 +59,7 @@ func init() {
 		},
 	})
 	softmaxGradOp = graph.Register(graph.Op{
-		Name: "softmax_grad", Formula: "dx = y · (dy - Σ y·dy)", Shape: sameShape,
+		Name: "softmax_grad", Formula: "dx = y · (dy - Σ y·dy)", Shape: twoShape,
 		Ref32: softmaxGradRef[float32], Ref64: softmaxGradRef[float64],
 		NoGrad: secondDerivative,
 		Launch: softmaxGradLaunch,
