@@ -32,7 +32,7 @@ type FolderOptions struct {
 	Workers      int           // files looked at side by side (default GOMAXPROCS)
 	MaxDuration  float64       // seconds; longer files are refused (default: no limit)
 	Check        bool          // decode the beginning of each file too, so that damage shows at once
-	Timeout      time.Duration // for each child process (default 60 s)
+	Timeout      time.Duration // for each child process (default 60 s); a clip that takes longer counts as failed
 	WholeSeconds float64       // files up to this length are decoded whole, longer ones by seeking (default 10)
 	ProbeCache   string        // file in which ffprobe's answers are kept between runs (default none)
 	CacheBytes   int64         // memory for clips decoded whole (default 256 MiB; negative for none)
@@ -118,7 +118,7 @@ func OpenFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *R
 		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
 	}
 	if info, err := os.Stat(root); err != nil {
-		return nil, report, fmt.Errorf("folder %s: %w: name an existing folder of clips", dir, errors.Unwrap(err))
+		return nil, report, fmt.Errorf("folder %s: %w: name an existing folder of clips", dir, cause(err))
 	} else if !info.IsDir() {
 		return nil, report, fmt.Errorf("folder %s: this is a file: name the folder that holds it", dir)
 	}
@@ -147,6 +147,15 @@ func OpenFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *R
 	return f, report, nil
 }
 
+// cause is the error without the operation and the path, which the text round it names.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
 // walk lists the media files below root by path and counts the others.
 func walk(root string, report *Report) ([]string, error) {
 	var names []string
@@ -156,7 +165,7 @@ func walk(root string, report *Report) ([]string, error) {
 		case err != nil && path == root:
 			return err
 		case err != nil:
-			report.Bad = append(report.Bad, BadFile{filepath.ToSlash(name), "cannot be read: " + errors.Unwrap(err).Error()})
+			report.Bad = append(report.Bad, BadFile{filepath.ToSlash(name), "cannot be read: " + cause(err).Error()})
 			return nil
 		case path != root && strings.HasPrefix(d.Name(), ".") && d.IsDir():
 			return fs.SkipDir
@@ -170,7 +179,7 @@ func walk(root string, report *Report) ([]string, error) {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			report.Bad = append(report.Bad, BadFile{filepath.ToSlash(name), "cannot be read: " + errors.Unwrap(err).Error()})
+			report.Bad = append(report.Bad, BadFile{filepath.ToSlash(name), "cannot be read: " + cause(err).Error()})
 		case info.IsDir():
 			report.Ignored++
 		case !info.Mode().IsRegular():
@@ -188,6 +197,10 @@ func walk(root string, report *Report) ([]string, error) {
 // label lists the files of the wanted split and returns their labels.
 func (f *Folder) label(root string, names []string, table *labelTable, report *Report) map[string]string {
 	labels := map[string]string{}
+	// A table that names none of the files belongs to another folder beside this one.
+	if f.opt.LabelColumn == "" && f.opt.Split == "" && table != nil && !slices.ContainsFunc(names, table.has) {
+		table = nil
+	}
 	for _, name := range names {
 		label, split := "", ""
 		if table != nil {

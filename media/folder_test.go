@@ -277,6 +277,49 @@ func TestLabelsFile(t *testing.T) {
 	require.ErrorContains(t, err, `no column "b"`)
 }
 
+func TestLabelsOfAnotherFolder(t *testing.T) {
+	needTools(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "clips", "class", "a.wav")
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	ffmpeg(t, "-f", "lavfi", "-i", "sine=d=0.3", "file:"+path)
+	table := func(text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "labels.csv"), []byte(text), 0o644))
+	}
+	classes := func(opt FolderOptions) []string {
+		opt.NeedAudio = true
+		f, _, err := OpenFolder(context.Background(), filepath.Join(dir, "clips"), small(opt))
+		require.NoError(t, err)
+		return f.Classes()
+	}
+	table("clip,kind,split\nz,other,train\n")
+	require.Equal(t, []string{"class"}, classes(FolderOptions{}))
+	table("clip,kind,split\na,sine,train\n")
+	require.Equal(t, []string{"sine"}, classes(FolderOptions{}))
+	require.Equal(t, []string{"sine"}, classes(FolderOptions{Split: "train"}))
+	_, report, err := OpenFolder(context.Background(), filepath.Join(dir, "clips"), small(FolderOptions{NeedAudio: true, Split: "test"}))
+	require.ErrorContains(t, err, `no clip belongs to split "test"`)
+	require.Equal(t, 1, report.Split)
+}
+
+// What a file's header or a table says never crashes the reader.
+func FuzzHeaders(f *testing.F) {
+	f.Add(`{"streams":[{"index":0,"codec_type":"video","width":3,"height":4,"sample_aspect_ratio":"4:3","side_data_list":[{"rotation":-90}]}],"format":{"duration":"1e99"}}`)
+	f.Add(`{"streams":[{"codec_type":"audio","sample_rate":"-1"}]}`)
+	f.Add("clip,a,split\nx,y,z\n")
+	f.Add("\ufeffclip,a\n\"x\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, err := parseProbe([]byte(text), true, false); err == nil {
+			w, h, cw, ch := p.video.shape(48)
+			require.True(t, min(w, h) == 48 && max(w, h) <= 48*maxAspect+48, "%d x %d", w, h)
+			require.True(t, cw >= 0 && ch >= 0 && !(p.duration < 0))
+		}
+		if table, err := readLabels(strings.NewReader(text), ""); err == nil {
+			table.of("x.mp4")
+		}
+	})
+}
+
 func TestOddFiles(t *testing.T) {
 	needTools(t)
 	const dir = "../../shared/data/odd"

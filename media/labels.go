@@ -83,6 +83,12 @@ func readLabels(r io.Reader, column string) (*labelTable, error) {
 	}
 }
 
+// has tells whether the table names the clip.
+func (t *labelTable) has(name string) bool {
+	_, _, ok := t.of(name)
+	return ok
+}
+
 // of finds a clip's label and split by its file name, with or without the extension, or its path
 // below the folder.
 func (t *labelTable) of(name string) (label, split string, ok bool) {

@@ -235,10 +235,14 @@ func TestCentre(t *testing.T) {
 }
 
 func BenchmarkLoader(b *testing.B) {
-	for _, workers := range []int{1, 2} {
-		b.Run(fmt.Sprintf("nano/workers=%d", workers), func(b *testing.B) {
-			src := NewSynthetic(SyntheticConfig{Difficulty: DefaultDifficulty, Seed: 1})
-			l, err := NewLoader(context.Background(), src, NanoSpec(), LoaderConfig{Batch: 16, Workers: workers})
+	for _, c := range []struct {
+		name    string
+		spec    Spec
+		workers int
+	}{{"nano/workers=1", NanoSpec(), 1}, {"nano/workers=2", NanoSpec(), 2}, {"recipe/workers=2", DefaultSpec(), 2}} {
+		b.Run(c.name, func(b *testing.B) {
+			src := NewSynthetic(SyntheticConfig{Difficulty: DefaultDifficulty, Seed: 1, Seconds: c.spec.Seconds + 1})
+			l, err := NewLoader(context.Background(), src, c.spec, LoaderConfig{Batch: 16, Workers: c.workers})
 			require.NoError(b, err)
 			defer l.Close()
 			for b.Loop() {

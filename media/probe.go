@@ -123,16 +123,19 @@ func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
 		return nil, errors.New("no usable video stream")
 	case needAudio && p.audio == nil:
 		return nil, errors.New("no usable audio stream")
-	case p.video != nil && p.video.w*p.video.h > maxPixels:
+	case p.video != nil && p.video.w > maxPixels/p.video.h:
 		return nil, fmt.Errorf("frames of %dx%d pixels are too large: at most %d Mpixel are decoded", p.video.w, p.video.h, maxPixels>>20)
 	}
 	return p, nil
 }
 
+// maxSeconds is the longest duration that is believed: four months.
+const maxSeconds = 1e7
+
 // seconds reads a duration; what ffprobe does not know is 0.
 func seconds(text string) float64 {
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(v > 0) || math.IsInf(v, 0) {
+	if err != nil || !(v > 0 && v < maxSeconds) {
 		return 0
 	}
 	return v

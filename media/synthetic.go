@@ -11,7 +11,7 @@ import (
 type SyntheticConfig struct {
 	Clips      int     // number of clips (default 1024)
 	Classes    int     // number of classes, 1..64 (default 8)
-	Difficulty float64 // 0: nearly clean, 1: heavy clutter and noise; 0 is 0, see DefaultDifficulty
+	Difficulty float64 // from 0, nearly clean, to 1, heavy clutter and noise; see DefaultDifficulty
 	Seed       uint64  // another seed is another data set
 
 	Seconds float64 // length of a clip (default 3)
@@ -20,7 +20,8 @@ type SyntheticConfig struct {
 	Rate    int     // Hz (default 16000)
 }
 
-// DefaultDifficulty is hard enough that untrained features fail.
+// DefaultDifficulty is hard enough that untrained features fail. It is no zero field's default: a
+// zero Difficulty is zero.
 const DefaultDifficulty = 0.5
 
 // Synthetic is a Source of labelled audio-visual clips that are made, not stored. In each a shape
@@ -40,7 +41,7 @@ var (
 	motionNames = [...]string{"bounce", "pulse", "spin", "sway", "orbit", "jump", "rock", "eight"}
 )
 
-// NewSynthetic makes the source. It panics on nothing: figures out of range are brought into range.
+// NewSynthetic makes the source. Figures out of range are brought into range.
 func NewSynthetic(cfg SyntheticConfig) *Synthetic {
 	if cfg.Clips <= 0 {
 		cfg.Clips = 1024
