@@ -46,7 +46,8 @@ type Device struct {
 	layouts   map[string]*bindLayout
 	pipelines map[string]*pipeline
 	executors map[*Executor]bool
-	pending   int // bytes written since the last submission
+	pending   int               // bytes written since the last submission
+	texts     map[string]string // by file name, in place of the embedded files; for tests
 }
 
 // Counts are the objects made on a device so far.

@@ -85,7 +85,7 @@ func (e *Executor) build() error {
 			}
 			p, err := e.dev.pipeline(src, binds)
 			if err != nil {
-				return fmt.Errorf("%s: %w", st.Node.Label(), err)
+				return fmt.Errorf("%s (built at %s): %w", st.Node.Label(), st.Node.Where, err)
 			}
 			kernels = append(kernels, kernel{src, binds, p})
 		}
@@ -158,12 +158,12 @@ func (e *Executor) kernel(n *graph.Node, s *graph.Dispatch) (*shaders.Source, []
 			return nil, nil, fmt.Errorf("gpu: %s/%s asks for %v workgroups, from 1 to %d are allowed in each dimension", s.Shader, s.Entry, s.Groups, e.dev.adapter.Limits.Workgroups)
 		}
 	}
-	return src, binds, e.aliases(n, s, binds)
+	return src, binds, e.arguments(n, s, binds)
 }
 
-// aliases refuses a dispatch that writes a buffer it binds twice, which the library tracks as a whole, or that writes an
+// arguments refuses a dispatch that writes a buffer it binds twice, which the library tracks as a whole, or that writes an
 // input which its operation does not declare as updated.
-func (e *Executor) aliases(n *graph.Node, s *graph.Dispatch, binds []shaders.Binding) error {
+func (e *Executor) arguments(n *graph.Node, s *graph.Dispatch, binds []shaders.Binding) error {
 	type use struct {
 		name  string
 		write bool
@@ -171,11 +171,12 @@ func (e *Executor) aliases(n *graph.Node, s *graph.Dispatch, binds []shaders.Bin
 	used := map[any]use{}
 	for i, b := range s.Binds {
 		var key any
+		elements := 0
 		if in, ok := b.Arg.Input(); ok {
 			if in >= len(n.Inputs) {
 				return fmt.Errorf("gpu: %s/%s: %s is input %d of %d", s.Shader, s.Entry, b.Var, in, len(n.Inputs))
 			}
-			key = n.Inputs[in].Root()
+			key, elements = n.Inputs[in].Root(), n.Inputs[in].Shape.Size()
 			updated := false
 			for _, u := range n.Op.Updates {
 				updated = updated || u == in
@@ -187,12 +188,15 @@ func (e *Executor) aliases(n *graph.Node, s *graph.Dispatch, binds []shaders.Bin
 			if have := len(e.layout.launches[n].Scratch); k >= have {
 				return fmt.Errorf("gpu: %s/%s: %s is scratch %d of %d", s.Shader, s.Entry, b.Var, k, have)
 			}
-			key = k
+			key, elements = k, e.layout.launches[n].Scratch[k]
 		} else {
 			if len(n.Op.Updates) > 0 {
 				return fmt.Errorf("gpu: %s/%s: %s is the result, but an operation that updates states has none", s.Shader, s.Entry, b.Var)
 			}
-			key = n
+			key, elements = n, n.Shape.Size()
+		}
+		if elements%binds[i].Vector != 0 {
+			return fmt.Errorf("gpu: %s/%s: %s is of vec4, but is bound to %d elements", s.Shader, s.Entry, b.Var, elements)
 		}
 		if o, ok := used[key]; ok && (o.write || binds[i].Write) {
 			return fmt.Errorf("gpu: %s/%s: %s and %s are one buffer, and one of them is read_write", s.Shader, s.Entry, o.name, b.Var)

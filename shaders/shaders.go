@@ -42,7 +42,7 @@ type Source struct {
 }
 
 var (
-	includeLine = regexp.MustCompile(`^\s*//!?include\s+([A-Za-z0-9_.,:-]+)\s*$`)
+	includeLine = regexp.MustCompile(`^\s*//!?include\s+(\w+)\s*$`)
 	bindingDecl = regexp.MustCompile(`@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;]+);`)
 	paramsDecl  = regexp.MustCompile(`struct\s+Params\s*\{([^}]*)\}`)
 	fieldDecl   = regexp.MustCompile(`(\w+)\s*:\s*(\w+)`)
