@@ -83,7 +83,7 @@ func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt
 		opt.Every = 500
 	}
 	path := filepath.Join(opt.Out, CheckpointFile)
-	if err := prepareFolder(opt.Out, path, opt.Resume); err != nil {
+	if err := PrepareFolder(opt.Out, opt.Resume); err != nil {
 		return nil, err
 	}
 	t, err := NewTrainer(dev, plan)
@@ -184,8 +184,17 @@ func (t *Trainer) loop(ctx context.Context, loader *media.Loader, metrics *os.Fi
 	return s, nil
 }
 
-// prepareFolder makes the run's folder and refuses to overwrite another run.
-func prepareFolder(dir, checkpoint string, resume bool) error {
+// PrepareFolder makes a run's folder, sees that it can be written and that it holds a checkpoint to resume, or else none
+// that would be overwritten. Run does it too; callers with slow work before Run may ask earlier.
+func PrepareFolder(dir string, resume bool) error {
+	checkpoint := filepath.Join(dir, CheckpointFile)
+	_, err := os.Stat(checkpoint)
+	switch {
+	case resume && err != nil:
+		return fmt.Errorf("there is no checkpoint to resume at %s: leave out --resume to start anew", checkpoint)
+	case !resume && err == nil:
+		return fmt.Errorf("%s exists: give --resume to go on from it, or another --out", checkpoint)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make the output folder %s: %w; choose another with --out", dir, err)
 	}
@@ -195,13 +204,6 @@ func prepareFolder(dir, checkpoint string, resume bool) error {
 	}
 	probe.Close()
 	os.Remove(probe.Name())
-	_, err = os.Stat(checkpoint)
-	switch {
-	case resume && err != nil:
-		return fmt.Errorf("there is no checkpoint to resume at %s: leave out --resume to start anew", checkpoint)
-	case !resume && err == nil:
-		return fmt.Errorf("%s exists: give --resume to go on from it, or another --out", checkpoint)
-	}
 	return nil
 }
 

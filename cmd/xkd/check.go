@@ -1,0 +1,337 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"goxkd/check"
+	"goxkd/gpu"
+	"goxkd/graph"
+)
+
+func newCheck() *cobra.Command {
+	var device, name string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Compare a device with the reference, operation by operation",
+		Long: `Check runs every operation on the device, forward and backward, on shapes that are easy to get wrong, and compares with
+the reference in plain Go. The error is the normalised mean square error of the worst tensor. On a GPU, guard words round
+every tensor show whether a kernel has written outside its own. The exit code is 1 if anything fails.`,
+		Example: `  xkd check                  # the best adapter
+  xkd check --op matmul --device 1
+  xkd check step             # a whole training step, node by node
+  xkd check golden tests/testdata/*.safetensors`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("`xkd check` has no %q; there are `xkd check`, `xkd check step` and `xkd check golden`", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return checkOps(cmd, device, name, asJSON) },
+	}
+	cmd.Flags().StringVar(&device, "device", "gpu", "`device`: "+deviceUsage)
+	cmd.Flags().StringVar(&name, "op", "", "check this `operation` alone")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	cmd.AddCommand(newCheckStep(), newCheckGolden())
+	return cmd
+}
+
+// opReport is the JSON form of one check.OpResult.
+type opReport struct {
+	Op        string        `json:"op"`
+	Case      string        `json:"case"`
+	Direction string        `json:"direction"`
+	Shapes    []graph.Shape `json:"shapes"`
+	Error     *float64      `json:"error"` // null where a figure is not finite or the case did not run
+	Limit     float64       `json:"limit"`
+	Tensor    string        `json:"tensor,omitempty"`
+	Index     int           `json:"index"`
+	Got       string        `json:"got"`
+	Want      string        `json:"want"`
+	Pass      bool          `json:"pass"`
+	Failure   string        `json:"failure,omitempty"`
+}
+
+func checkOps(cmd *cobra.Command, device, name string, asJSON bool) error {
+	ctx, stdout := cmd.Context(), cmd.OutOrStdout()
+	var ops []string
+	for _, o := range graph.Ops() {
+		if !o.View && len(o.Cases) > 0 {
+			ops = append(ops, o.Name)
+		}
+	}
+	if name != "" && !slices.Contains(ops, name) {
+		return usagef("--op %q: there are %s", name, strings.Join(ops, ", "))
+	}
+	if name != "" {
+		ops = []string{name}
+	}
+	dev, err := openDevice(ctx, device, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	if d, ok := dev.(*gpu.Device); ok {
+		d.Guard = true
+	}
+	if !asJSON {
+		fmt.Fprintf(stdout, "device: %s\n\n", dev.Name())
+	}
+	t := newOpTable(ops)
+	reports := []opReport{}
+	ran, failed := 0, 0
+	for _, o := range ops {
+		results, err := check.Ops(ctx, dev, check.OpsOptions{Only: []string{o}})
+		if err != nil {
+			return err
+		}
+		for _, r := range results {
+			ran++
+			if !r.Pass {
+				failed++
+			}
+			if asJSON {
+				reports = append(reports, reportOp(r))
+			} else {
+				t.print(stdout, r)
+			}
+		}
+	}
+	if asJSON {
+		err = printJSON(stdout, struct {
+			Device  string     `json:"device"`
+			Results []opReport `json:"results"`
+			Failed  int        `json:"failed"`
+		}{dev.Name(), reports, failed})
+	} else {
+		_, err = fmt.Fprintf(stdout, "\n%s of %d operations: %s\n", count(ran, "case"), len(ops), failures(failed))
+	}
+	if err == nil && failed > 0 {
+		err = errVerdict
+	}
+	return err
+}
+
+func failures(n int) string {
+	if n == 0 {
+		return "all within their limits"
+	}
+	return fmt.Sprintf("%d FAILED", n)
+}
+
+func reportOp(r check.OpResult) opReport {
+	out := opReport{
+		Op: r.Op, Case: r.Case, Direction: r.Direction, Shapes: r.Shapes, Limit: r.Limit, Tensor: r.Tensor, Index: r.Index,
+		Got: fmt.Sprint(r.Got), Want: fmt.Sprint(r.Want), Pass: r.Pass,
+	}
+	if r.Err != nil {
+		out.Failure = oneLine(r.Err)
+	} else {
+		out.Error = finite(r.Error)
+	}
+	return out
+}
+
+// finite gives nil for what JSON has no number for.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+// opTable prints results as they come, so its widths are taken from the cases beforehand.
+type opTable struct {
+	widths []int
+	headed bool
+}
+
+var (
+	opColumns = []string{"operation", "case", "direction", "shapes", "error", "limit", "verdict"}
+	opRight   = []bool{false, false, false, false, true, true, false}
+)
+
+// widestShapes bounds the column of shapes.
+const widestShapes = 40
+
+func newOpTable(ops []string) *opTable {
+	t := &opTable{}
+	for _, c := range opColumns {
+		t.widths = append(t.widths, len(c))
+	}
+	t.widths[4], t.widths[5] = 7, 7
+	for _, o := range graph.Ops() {
+		if !slices.Contains(ops, o.Name) {
+			continue
+		}
+		t.widths[0] = max(t.widths[0], len(o.Name))
+		for _, c := range o.Cases {
+			t.widths[1] = max(t.widths[1], len(c.Name))
+			t.widths[3] = min(widestShapes, max(t.widths[3], len(shapes(c.Shapes))))
+		}
+	}
+	return t
+}
+
+func shapes(list []graph.Shape) string {
+	var parts []string
+	for _, s := range list {
+		parts = append(parts, s.String())
+	}
+	s := strings.Join(parts, " ")
+	if len(s) > widestShapes {
+		s = s[:widestShapes-3] + "..."
+	}
+	return s
+}
+
+func (t *opTable) print(w io.Writer, r check.OpResult) {
+	if !t.headed {
+		t.headed = true
+		fmt.Fprintln(w, alignRow(opColumns, t.widths, opRight))
+	}
+	row := []string{r.Op, r.Case, r.Direction, shapes(r.Shapes), fmt.Sprintf("%.1e", r.Error), fmt.Sprintf("%.0e", r.Limit), "ok"}
+	switch {
+	case r.Err != nil:
+		row[4], row[6] = "-", "FAILED: "+oneLine(r.Err)
+	case !r.Pass:
+		row[6] = fmt.Sprintf("FAILED: %s[%d] is %g, expected %g", r.Tensor, r.Index, r.Got, r.Want)
+	}
+	fmt.Fprintln(w, alignRow(row, t.widths, opRight))
+}
+
+func newCheckGolden() *cobra.Command {
+	var device string
+	var asJSON, all bool
+	cmd := &cobra.Command{
+		Use:   "golden FILE...",
+		Short: "Replay recorded training steps of the released PyTorch code",
+		Long: `Golden replays cases that hold weights, inputs and results of the released PyTorch code in float64, and compares every
+loss, gradient, clip norm, feature and final tensor, each with its limit on the relative error in the 2-norm. The worst of
+each group is shown, and whatever misses its limit. The exit code is 1 on any miss.`,
+		Example: `  xkd check golden tests/testdata/*.safetensors
+  xkd check golden --device cpu --all tests/testdata/mini_xkd.safetensors`,
+		Args: someArgs("a golden case, such as tests/testdata/mini_xkd.safetensors"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dev, err := openDevice(cmd.Context(), device, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer dev.Close()
+			pass := true
+			results := []*goldenReport{}
+			for _, path := range args {
+				r, err := check.Golden(cmd.Context(), dev, path)
+				if err != nil {
+					return err
+				}
+				pass = pass && r.Pass
+				if asJSON {
+					results = append(results, reportGolden(r))
+				} else if err := printGolden(cmd.OutOrStdout(), r, all); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				if err := printJSON(cmd.OutOrStdout(), results); err != nil {
+					return err
+				}
+			}
+			if !pass {
+				return errVerdict
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&device, "device", "gpu", "`device`: "+deviceUsage)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document with every figure")
+	cmd.Flags().BoolVar(&all, "all", false, "print every figure")
+	return cmd
+}
+
+// goldenReport is the JSON form of a check.GoldenResult; a figure that is not finite has a null error.
+type goldenReport struct {
+	File    string         `json:"file"`
+	Case    string         `json:"case"`
+	Device  string         `json:"device"`
+	Figures []figureReport `json:"figures"`
+	Pass    bool           `json:"pass"`
+}
+
+type figureReport struct {
+	Name  string   `json:"name"`
+	What  string   `json:"what"`
+	Error *float64 `json:"error"`
+	Limit float64  `json:"limit"`
+	Pass  bool     `json:"pass"`
+}
+
+func reportGolden(r *check.GoldenResult) *goldenReport {
+	out := &goldenReport{File: r.File, Case: r.Case, Device: r.Device, Figures: []figureReport{}, Pass: r.Pass}
+	for _, f := range r.Figures {
+		out.Figures = append(out.Figures, figureReport{f.Name, f.What, finite(f.Error), f.Limit, f.Pass})
+	}
+	return out
+}
+
+// printGolden prints the worst figure of each group and all that miss their limits, or every figure.
+func printGolden(w io.Writer, r *check.GoldenResult, all bool) error {
+	type group struct {
+		figures []check.Figure
+		missed  int
+	}
+	groups := map[string]*group{}
+	var order []string
+	missed := 0
+	for _, f := range r.Figures {
+		g := groups[f.What]
+		if g == nil {
+			g = &group{}
+			groups[f.What] = g
+			order = append(order, f.What)
+		}
+		g.figures = append(g.figures, f)
+		if !f.Pass {
+			g.missed++
+			missed++
+		}
+	}
+	fmt.Fprintf(w, "%s on %s\n", r.File, r.Device)
+	t := newTable("group", ">figures", "worst", ">error", ">limit", "verdict")
+	for _, what := range order {
+		g := groups[what]
+		// The worst is the one that comes closest to its own limit.
+		sort.SliceStable(g.figures, func(i, j int) bool {
+			return g.figures[i].Error/g.figures[i].Limit > g.figures[j].Error/g.figures[j].Limit
+		})
+		for i, f := range g.figures {
+			if i > 0 && f.Pass && !all {
+				break // sorted: the misses come first
+			}
+			row := []string{"", "", f.Name, fmt.Sprintf("%.1e", f.Error), fmt.Sprintf("%.0e", f.Limit), "ok"}
+			if i == 0 {
+				row[0], row[1] = what, fmt.Sprint(len(g.figures))
+			}
+			if !f.Pass {
+				row[5] = "MISSED"
+			}
+			t.add(row...)
+		}
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	verdict := "all within their limits"
+	if missed > 0 {
+		verdict = fmt.Sprintf("%d MISSED", missed)
+	}
+	_, err := fmt.Fprintf(w, "%s: %s\n\n", count(len(r.Figures), "figure"), verdict)
+	return err
+}

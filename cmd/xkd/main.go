@@ -1,0 +1,155 @@
+// Command xkd trains, probes and checks cross-modal knowledge distillation with domain alignment on any GPU.
+//
+// It is thin: flags in, one call of the library, printing. Results go to standard output; progress and notes to standard
+// error. The exit code is 0 on success, 1 on failure, 2 where the command line is wrong, 130 where it was interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole command; it returns the exit code. No panic leaves it.
+func run(args []string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(stderr, "xkd: internal error: %v; please report this with the command line and `xkd version`\n", p)
+			code = exitFailure
+		}
+	}()
+	quietDriver()
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errVerdict):
+		return exitFailure // the table has said it
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "xkd: interrupted")
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "xkd: %s\n", oneLine(err))
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "xkd: %s\n", oneLine(err))
+		return exitFailure
+	}
+}
+
+// errVerdict ends a command with exit code 1 whose output has already said what failed.
+var errVerdict = errors.New("failed")
+
+// usageError is a command line that cannot be obeyed.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// oneLine joins the lines of an error, such as errors.Join makes.
+func oneLine(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// interruptible gives a context that the first SIGINT or SIGTERM cancels; the second ends the process at once.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		fmt.Fprintln(stderr, "\nxkd: stopping; once more to end at once")
+		cancel()
+		if _, ok := <-signals; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "xkd",
+		Short: "Train and probe audio-visual networks without labels, on any GPU",
+		Long: `xkd trains a video and an audio network together, without labels: each rebuilds what is hidden of its own input and
+learns from the other's teacher (XKD: cross-modal knowledge distillation with domain alignment, AAAI 2024). It runs on
+any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the CPU.`,
+		Example: `  xkd train --data videos/ --preset tiny     # train on a folder of videos with sound
+  xkd probe runs/latest/checkpoint.safetensors   # what the features are worth
+  xkd devices                                # which GPU there is`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := "see `xkd --help`"
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf("did you mean `xkd %s`?", near[0])
+			}
+			return usagef("there is no command %q; %s", args[0], hint)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see `%s --help`", err, cmd.CommandPath())
+	})
+	root.AddCommand(newTrain(), newProbe(), newDevices(), newCheck(), newBench(), newVersion())
+	return root
+}
+
+// noArgs refuses arguments where a command takes flags alone.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("`%s` takes no argument, got %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// someArgs asks for one argument or more.
+func someArgs(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("`%s` needs %s; see `%s --help`", cmd.CommandPath(), what, cmd.CommandPath())
+		}
+		return nil
+	}
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"goxkd/xkd"
+)
+
+// probeFlags are the flags of `xkd probe`.
+type probeFlags struct {
+	data, label, device, network string
+	seeds, clips                 int
+	asJSON                       bool
+}
+
+func newProbe() *cobra.Command {
+	var f probeFlags
+	cmd := &cobra.Command{
+		Use:   "probe CHECKPOINT...",
+		Short: "Judge frozen features on labelled clips, beside untrained networks",
+		Long: `Probe reads the features of frozen networks on labelled clips and classifies them with k nearest neighbours and with a
+linear support vector machine, video and audio by themselves. The same is done with untrained networks: what counts is
+the gain over them. Several checkpoints of one configuration are averaged.
+
+Labels come from labels.csv in the folder or its parent (header "clip,<columns...>,split"), or else from the names of the
+sub-folders. Without --data the clips are those of training; generated ones are made anew, with another seed.`,
+		Example: `  xkd probe runs/latest/checkpoint.safetensors
+  xkd probe runs/*/checkpoint.safetensors --data videos/ --label action`,
+		Args: someArgs("a checkpoint, such as runs/latest/checkpoint.safetensors"),
+		RunE: func(cmd *cobra.Command, args []string) error { return probe(cmd, f, args) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.data, "data", "", "`folder` of labelled clips, or synthetic (default the checkpoint's)")
+	fl.StringVar(&f.label, "label", "", "`column` of labels.csv (default its first)")
+	fl.StringVar(&f.device, "device", "auto", "`device`: "+deviceUsage)
+	fl.IntVar(&f.seeds, "seeds", 3, "splits, and untrained networks")
+	fl.IntVar(&f.clips, "clips", 768, "clips used at most")
+	fl.StringVar(&f.network, "network", "student", "whose features: `student` or teacher")
+	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")
+	return cmd
+}
+
+func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
+	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	opt := xkd.ProbeOptions{Seeds: f.seeds, Clips: f.clips}
+	switch {
+	case f.seeds < 1:
+		return usagef("--seeds %d: give 1 or more", f.seeds)
+	case f.clips < 3:
+		return usagef("--clips %d: give 3 or more", f.clips)
+	case f.network == xkd.Student.String():
+		opt.Role = xkd.Student
+	case f.network == xkd.Teacher.String():
+		opt.Role = xkd.Teacher
+	default:
+		return usagef("--network %q: give student or teacher", f.network)
+	}
+	if err := parseDevice(f.device); err != nil {
+		return err
+	}
+	var checkpoints []*xkd.Loaded
+	for _, path := range paths {
+		l, err := xkd.LoadCheckpoint(path)
+		if err != nil {
+			return err
+		}
+		checkpoints = append(checkpoints, l)
+	}
+	data := f.data
+	if data == "" {
+		data = checkpoints[0].Plan.Data
+	}
+	if data != syntheticData && filepath.Clean(data) == filepath.Clean(checkpoints[0].Plan.Data) {
+		fmt.Fprintln(stderr, "note: the networks have seen these clips in training, though not their labels")
+	}
+	dev, err := openDevice(ctx, f.device, stderr)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	src, err := openProbe(ctx, data, f.label, f.clips, checkpoints, stderr)
+	if err != nil {
+		return err
+	}
+	if _, tty := terminalWidth(stderr); tty {
+		opt.Progress = func(done, of int) {
+			fmt.Fprintf(stderr, "\r\x1b[Kreading clips: %d of %d", done, of)
+			if done == of {
+				fmt.Fprint(stderr, "\r\x1b[K")
+			}
+		}
+	}
+	r, err := xkd.Probe(ctx, dev, src, checkpoints, opt)
+	if err != nil {
+		return err
+	}
+	printBad(stderr, "unreadable", r.Bad)
+	if f.asJSON {
+		return printJSON(cmd.OutOrStdout(), probeReport(r))
+	}
+	return printProbe(cmd.OutOrStdout(), r, f)
+}
+
+// probeJSON adds the gains to a result.
+type probeJSON struct {
+	*xkd.ProbeResult
+	Gains []gainJSON `json:"gains"` // by row
+}
+
+type gainJSON struct {
+	Gain  float64 `json:"gain"`
+	Noise float64 `json:"noise"` // a smaller gain is within noise
+	Clear bool    `json:"clear"`
+}
+
+func probeReport(r *xkd.ProbeResult) probeJSON {
+	out := probeJSON{ProbeResult: r, Gains: []gainJSON{}}
+	for _, row := range r.Rows {
+		gain, noise := r.Gain(row)
+		out.Gains = append(out.Gains, gainJSON{gain, noise, gain > noise})
+	}
+	return out
+}
+
+func printProbe(w io.Writer, r *xkd.ProbeResult, f probeFlags) error {
+	fmt.Fprintf(w, "%s features, %d classes: %d clips to fit, %d to test, %s\n\n",
+		f.network, len(r.Classes), r.Train, r.Test, count(f.seeds, "seed"))
+	t := newTable("accuracy in %", "classifier", ">trained", ">untrained", ">gain", ">chance")
+	for _, row := range r.Rows {
+		gain, noise := r.Gain(row)
+		t.add(row.Modality, row.Classifier, percent(row.Trained), percent(row.Untrained),
+			fmt.Sprintf("%+.1f (noise %.1f)", 100*gain, 100*noise), fmt.Sprintf("%.1f", 100*r.Chance))
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", verdict(r))
+	return err
+}
+
+func percent(s xkd.Score) string { return fmt.Sprintf("%.1f ± %.1f", 100*s.Mean, 100*s.Std) }
+
+// verdict says in one sentence what training has moved and what not.
+func verdict(r *xkd.ProbeResult) string {
+	var better, worse, same []string
+	for _, row := range r.Rows {
+		gain, noise := r.Gain(row)
+		name := fmt.Sprintf("%s %s", row.Modality, row.Classifier)
+		switch {
+		case gain > noise:
+			better = append(better, fmt.Sprintf("%s by %.1f points", name, 100*gain))
+		case gain < -noise:
+			worse = append(worse, fmt.Sprintf("%s by %.1f points", name, -100*gain))
+		default:
+			same = append(same, name)
+		}
+	}
+	var parts []string
+	if len(better) > 0 {
+		parts = append(parts, "training improved "+list(better))
+	}
+	if len(worse) > 0 {
+		parts = append(parts, "training made worse "+list(worse))
+	}
+	if len(same) > 0 {
+		parts = append(parts, "no clear gain for "+list(same)+" (the difference is within noise)")
+	}
+	s := strings.Join(parts, "; ")
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// list joins names as a sentence does.
+func list(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
