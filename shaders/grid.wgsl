@@ -26,9 +26,6 @@ fn place(i: u32, width: u32) -> vec2<u32> {
 }
 
 fn ahead(at: vec2<u32>, by: vec2<u32>, width: u32) -> vec2<u32> {
-    let col = at.y + by.y;
-    if (col >= width) {
-        return vec2<u32>(at.x + by.x + 1u, col - width);
-    }
-    return vec2<u32>(at.x + by.x, col);
+    let next = at + by;
+    return select(next, vec2<u32>(next.x + 1u, next.y - width), next.y >= width);
 }

@@ -4,7 +4,6 @@
 // bias are bound to x and not read. A row is the work of one thread or of one workgroup, by the include.
 struct Params {
     rows: u32, width: u32,
-    affine: u32, // 1 with gain and bias
     chunks: u32, // of rows, for the gradient of gain
     eps: f32,
 }
@@ -16,6 +15,9 @@ struct Params {
 @group(0) @binding(4) var<storage, read> stats: array<f32>;
 @group(0) @binding(5) var<storage, read> dy: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
+
+// AFFINE is true with gain and bias. It is no parameter, since CPUs run both sides of a branch.
+const AFFINE: bool = true;
 
 //!include grid
 //!include sums
@@ -45,7 +47,7 @@ fn layernorm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num
     let m = moments(base, t);
     for (var c = lane_of(t); c < params.width; c += LANES) {
         var v = (x[base + c] - m.x) * m.y;
-        if (params.affine == 1u) { v = v * gain[c] + bias[c]; }
+        if (AFFINE) { v = v * gain[c] + bias[c]; }
         y[base + c] = v;
     }
 }
@@ -73,7 +75,7 @@ fn layernorm_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
     var along: Sum;
     for (var c = lane_of(t); c < params.width; c += LANES) {
         var d = dy[base + c];
-        if (params.affine == 1u) { d *= gain[c]; }
+        if (AFFINE) { d *= gain[c]; }
         sum = plus(sum, d);
         along = plus(along, d * ((x[base + c] - mean) * scale));
     }
@@ -81,7 +83,7 @@ fn layernorm_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
     let mean_h = row_sum(sum_of(along), t) / f32(params.width);
     for (var c = lane_of(t); c < params.width; c += LANES) {
         var d = dy[base + c];
-        if (params.affine == 1u) { d *= gain[c]; }
+        if (AFFINE) { d *= gain[c]; }
         y[base + c] = scale * (d - mean_d - (x[base + c] - mean) * scale * mean_h);
     }
 }

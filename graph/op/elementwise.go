@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math"
 
 	"goxkd/graph"
@@ -120,7 +121,7 @@ func linCombRef[T graph.Float](c *graph.Call[T]) {
 
 // elementwiseParams is struct Params of elementwise.wgsl.
 type elementwiseParams struct {
-	N, Period, Terms           uint32
+	N, Period                  uint32
 	W0, W1, W2, W3, W4, W5, W6 float32
 }
 
@@ -134,7 +135,7 @@ func binaryLaunch(entry string) func(*graph.Node, graph.Target) graph.Launch {
 
 func linCombLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	size, terms := n.Shape.Size(), len(n.Inputs)
-	p := elementwiseParams{N: uint32(size), Terms: uint32(terms)}
+	p := elementwiseParams{N: uint32(size)}
 	weights := [MaxTerms]*float32{&p.W0, &p.W1, &p.W2, &p.W3, &p.W4, &p.W5, &p.W6}
 	binds := []graph.Bind{bindOut()}
 	for i, name := range [MaxTerms]string{"x0", "x1", "x2", "x3", "x4", "x5", "x6"} {
@@ -145,7 +146,9 @@ func linCombLaunch(n *graph.Node, t graph.Target) graph.Launch {
 		*weights[i] = float32(n.Attrs.([]float64)[i])
 		binds = append(binds, bindIn(name, i))
 	}
-	return launch(elements(t, "elementwise", "lincomb", size, p, binds...))
+	d := elements(t, "elementwise", "lincomb", size, p, binds...)
+	d.Consts = append(d.Consts, graph.Const{Name: "TERMS", Value: fmt.Sprintf("%du", terms)})
+	return launch(d)
 }
 
 func geluLaunch(n *graph.Node, t graph.Target) graph.Launch {

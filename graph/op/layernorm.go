@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math"
 
 	"goxkd/graph"
@@ -122,8 +123,8 @@ func statsShape(x graph.Shape) graph.Shape { return append(rowsShape(x).Clone(),
 
 // layerNormParams is struct Params of layernorm.wgsl.
 type layerNormParams struct {
-	Rows, Width, Affine, Chunks uint32
-	Eps                         float32
+	Rows, Width, Chunks uint32
+	Eps                 float32
 }
 
 func layerNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
@@ -131,10 +132,10 @@ func layerNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	p := layerNormParams{Rows: uint32(x.Rows()), Width: uint32(x.Last()), Eps: float32(n.Attrs.(LayerNormAttrs).Eps)}
 	gain, bias := 0, 0
 	if len(n.Inputs) == 3 {
-		p.Affine, gain, bias = 1, 1, 2
+		gain, bias = 1, 2
 	}
-	return launch(overRows(n, t, "layernorm", "layernorm", x.Rows(), x.Last(), 3, p,
-		bindIn("x", 0), bindIn("gain", gain), bindIn("bias", bias), bindOut()))
+	return launch(affine(gain > 0, overRows(n, t, "layernorm", "layernorm", x.Rows(), x.Last(), 3, p,
+		bindIn("x", 0), bindIn("gain", gain), bindIn("bias", bias), bindOut())))
 }
 
 func rowStatsLaunch(n *graph.Node, t graph.Target) graph.Launch {
@@ -148,10 +149,16 @@ func layerNormGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	p := layerNormParams{Rows: uint32(x.Rows()), Width: uint32(x.Last())}
 	gain := 0
 	if len(n.Inputs) == 4 {
-		p.Affine, gain = 1, 3
+		gain = 3
 	}
-	return launch(overRows(n, t, "layernorm", "layernorm_grad", x.Rows(), x.Last(), 2, p,
-		bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2), bindIn("gain", gain), bindOut()))
+	return launch(affine(gain > 0, overRows(n, t, "layernorm", "layernorm_grad", x.Rows(), x.Last(), 2, p,
+		bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2), bindIn("gain", gain), bindOut())))
+}
+
+// affine tells the kernel whether there are gain and bias; where there are none, the variables are bound but not read.
+func affine(yes bool, d graph.Dispatch) graph.Dispatch {
+	d.Consts = append(d.Consts, graph.Const{Name: "AFFINE", Value: fmt.Sprint(yes)})
+	return d
 }
 
 func layerNormGradGainLaunch(n *graph.Node, t graph.Target) graph.Launch {
