@@ -225,10 +225,16 @@ func (d *Device) wait() {
 // poll drives the library until the queue is empty or done says so. Short work is awaited closely; long work leaves the
 // cores alone, since on a software adapter they do the work.
 func (d *Device) poll(done func() bool) {
+	const closely = 50 * time.Microsecond
+	start := time.Now()
 	pause := 20 * time.Microsecond
 	for {
 		if empty := d.dev.Poll(false, nil); empty || done() {
 			return
+		}
+		if time.Since(start) < closely {
+			runtime.Gosched()
+			continue
 		}
 		time.Sleep(pause)
 		pause = min(pause+pause/8, 200*time.Microsecond)

@@ -77,15 +77,24 @@ func (e *Executor) run(ctx context.Context) error {
 		}
 		to := e.cuts.next(from)
 		start := time.Now()
-		if err := e.submit(from, to); err != nil {
-			return fmt.Errorf("gpu: %s to %s: %w", e.work[from].node.Label(), e.work[to-1].node.Label(), err)
-		}
-		e.dev.wait()
-		if err := e.dev.errors.take(); err != nil {
-			return fmt.Errorf("%s to %s: %w", e.work[from].node.Label(), e.work[to-1].node.Label(), err)
+		if err := e.piece(from, to); err != nil {
+			return err
 		}
 		e.cuts.learn(from, to, time.Since(start))
 		from = to
+	}
+	return nil
+}
+
+// piece runs the dispatches [from,to) as one submission, to its end.
+func (e *Executor) piece(from, to int) error {
+	err := e.submit(from, to)
+	if err == nil {
+		e.dev.wait()
+		err = e.dev.errors.take()
+	}
+	if err != nil {
+		return fmt.Errorf("gpu: %s to %s: %w", e.work[from].node.Label(), e.work[to-1].node.Label(), err)
 	}
 	return nil
 }

@@ -9,13 +9,17 @@ import (
 // rowsParams is struct Params of attention.wgsl.
 type rowsParams struct{ Rows, Cols uint32 }
 
-// attentionRows runs a row kernel of attention.wgsl in place on x.
+// attentionRows runs a row kernel of attention.wgsl in place on x. The variants of "attention" are "thread" and "group".
 func attentionRows(t graph.Target, kernel string, x graph.Arg, rows, cols int, more ...graph.Bind) graph.Dispatch {
 	d := graph.Dispatch{
 		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x}}, more...),
 		Params: rowsParams{uint32(rows), uint32(cols)}, Groups: graph.Grid(rows),
 	}
-	if t.Class == graph.Software { // where barriers are dear
+	byThread := t.Class == graph.Software // where barriers are dear
+	if v := t.Variants["attention"]; v != "" {
+		byThread = v == "thread"
+	}
+	if byThread {
 		d.Entry, d.Groups = kernel+"_thread", graph.Grid(graph.CeilDiv(rows, 64))
 	}
 	return d
