@@ -36,7 +36,7 @@ every tensor show whether a kernel has written outside its own. The exit code is
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return checkOps(cmd, device, name, asJSON) },
 	}
-	cmd.Flags().StringVar(&device, "device", "gpu", "`device`: "+deviceUsage)
+	cmd.Flags().StringVar(&device, "device", "gpu", deviceUsage)
 	cmd.Flags().StringVar(&name, "op", "", "check this `operation` alone")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.AddCommand(newCheckStep(), newCheckGolden())
@@ -82,7 +82,11 @@ func checkOps(cmd *cobra.Command, device, name string, asJSON bool) error {
 		d.Guard = true
 	}
 	if !asJSON {
-		fmt.Fprintf(stdout, "device: %s\n\n", dev.Name())
+		fmt.Fprintf(stdout, "device: %s\n", dev.Name())
+		if name != "" {
+			fmt.Fprintf(stdout, "%s: %s\n", name, formula(name))
+		}
+		fmt.Fprintln(stdout)
 	}
 	t := newOpTable(ops)
 	reports := []opReport{}
@@ -111,12 +115,21 @@ func checkOps(cmd *cobra.Command, device, name string, asJSON bool) error {
 			Failed  int        `json:"failed"`
 		}{dev.Name(), reports, failed})
 	} else {
-		_, err = fmt.Fprintf(stdout, "\n%s of %d operations: %s\n", count(ran, "case"), len(ops), failures(failed))
+		_, err = fmt.Fprintf(stdout, "\n%s of %s: %s\n", count(ran, "case"), count(len(ops), "operation"), failures(failed))
 	}
 	if err == nil && failed > 0 {
 		err = errVerdict
 	}
 	return err
+}
+
+func formula(name string) string {
+	for _, o := range graph.Ops() {
+		if o.Name == name {
+			return o.Formula
+		}
+	}
+	return ""
 }
 
 func failures(n int) string {
@@ -250,7 +263,7 @@ each group is shown, and whatever misses its limit. The exit code is 1 on any mi
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&device, "device", "gpu", "`device`: "+deviceUsage)
+	cmd.Flags().StringVar(&device, "device", "gpu", deviceUsage)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document with every figure")
 	cmd.Flags().BoolVar(&all, "all", false, "print every figure")
 	return cmd

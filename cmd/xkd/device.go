@@ -16,14 +16,17 @@ import (
 	"goxkd/graph/op"
 )
 
-const deviceUsage = "auto, gpu (the best adapter), cpu, or an adapter's number from `xkd devices`"
+const (
+	deviceChoices = "auto, gpu (the best adapter), cpu, or an adapter's number from xkd devices"
+	deviceUsage   = "`device`: " + deviceChoices
+)
 
 // parseDevice checks the form of a --device flag before anything is opened.
 func parseDevice(sel string) error {
 	if n, err := strconv.Atoi(sel); slices.Contains([]string{"auto", "gpu", "cpu"}, sel) || err == nil && n >= 0 {
 		return nil
 	}
-	return usagef("--device %q: give %s", sel, deviceUsage)
+	return usagef("--device %q: give %s", sel, deviceChoices)
 }
 
 // openDevice opens what a --device flag names. Notes, such as why auto chose as it did, go to notes.

@@ -110,9 +110,9 @@ func newRoot() *cobra.Command {
 		Long: `xkd trains a video and an audio network together, without labels: each rebuilds what is hidden of its own input and
 learns from the other's teacher (XKD: cross-modal knowledge distillation with domain alignment, AAAI 2024). It runs on
 any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the CPU.`,
-		Example: `  xkd train --data videos/ --preset tiny     # train on a folder of videos with sound
-  xkd probe runs/latest/checkpoint.safetensors   # what the features are worth
-  xkd devices                                # which GPU there is`,
+		Example: `  xkd devices                                    # which GPUs there are
+  xkd train --data videos/ --preset tiny         # train on a folder of videos with sound
+  xkd probe runs/latest/checkpoint.safetensors   # what the features are worth`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -130,7 +130,9 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see `%s --help`", err, cmd.CommandPath())
+		// What strconv adds to a bad value is for programmers.
+		text, _, _ := strings.Cut(err.Error(), ": strconv.")
+		return usagef("%s; see `%s --help`", text, cmd.CommandPath())
 	})
 	root.AddCommand(newTrain(), newProbe(), newDevices(), newCheck(), newBench(), newVersion())
 	return root

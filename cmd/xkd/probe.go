@@ -37,10 +37,10 @@ sub-folders. Without --data the clips are those of training; generated ones are 
 	fl := cmd.Flags()
 	fl.StringVar(&f.data, "data", "", "`folder` of labelled clips, or synthetic (default the checkpoint's)")
 	fl.StringVar(&f.label, "label", "", "`column` of labels.csv (default its first)")
-	fl.StringVar(&f.device, "device", "auto", "`device`: "+deviceUsage)
+	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.IntVar(&f.seeds, "seeds", 3, "splits, and untrained networks")
 	fl.IntVar(&f.clips, "clips", 768, "clips used at most")
-	fl.StringVar(&f.network, "network", "student", "whose features: `student` or teacher")
+	fl.StringVar(&f.network, "network", "student", "`network` whose features are judged: student or teacher")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")
 	return cmd
 }

@@ -40,10 +40,11 @@ and resumed ends with the same bits as one that was not.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return train(cmd, f) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.data, "data", syntheticData, "folder of video files with sound, or `synthetic`")
-	fl.StringVar(&f.preset, "preset", "nano", "size of the networks: `nano`, tiny, tiny_h6, small, small_h12, base or large")
-	fl.StringVar(&f.variant, "variant", xkd.XKD, "`xkd` (separate networks), xkd_mas (students share blocks) or xkd_mats (teachers too)")
-	fl.StringVar(&f.device, "device", "auto", "`device`: "+deviceUsage)
+	fl.SortFlags = false
+	fl.StringVar(&f.data, "data", syntheticData, "`folder` of video files with sound, or synthetic for generated clips")
+	fl.StringVar(&f.preset, "preset", "nano", "`size` of the networks: nano, tiny, tiny_h6, small, small_h12, base or large")
+	fl.StringVar(&f.variant, "variant", xkd.XKD, "`variant`: xkd (separate networks), xkd_mas (the students share blocks) or xkd_mats (the teachers too)")
+	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.IntVar(&f.steps, "steps", 300, "steps to train; with --resume, the new total")
 	fl.IntVar(&f.batch, "batch", 16, "clips per step")
 	fl.StringVar(&f.out, "out", filepath.Join("runs", "latest"), "output `folder`")
@@ -52,8 +53,8 @@ and resumed ends with the same bits as one that was not.`,
 	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose plan holds")
 	fl.Float64Var(&f.difficulty, "difficulty", media.DefaultDifficulty, "of the generated clips, from 0 to 1")
 	fl.BoolVar(&f.cls, "cls", true, "networks have a class token")
-	fl.StringVar(&f.attention, "attention", xkd.AttentionMean, "cross-modal attention weights: `mean` or softmax")
-	fl.StringVar(&f.teacherView, "teacher-view", xkd.TeacherGlobal, "what the teachers see: `global` (the paper) or local0 (the released code)")
+	fl.StringVar(&f.attention, "attention", xkd.AttentionMean, "cross-modal attention `weights`: mean or softmax")
+	fl.StringVar(&f.teacherView, "teacher-view", xkd.TeacherGlobal, "`view` that the teachers see: global (the paper) or local0 (the released code)")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
 	fl.IntVar(&f.workers, "workers", 0, "goroutines that prepare clips; 0 means one per core")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON line per step and one at the end")
@@ -227,9 +228,8 @@ func (f *trainFlags) report(stdout, stderr io.Writer, w *watcher, s *xkd.Summary
 	if w.steps > 0 {
 		fmt.Fprintf(stdout, "trained %s in %s\n", count(w.steps, "step"), seconds(s.Seconds))
 		t := newTable("", ">step "+strconv.Itoa(w.first.Step), ">step "+strconv.Itoa(s.Steps))
-		for i, name := range xkd.LossNames[:4] {
-			label := [...]string{"loss", "  align", "  kd", "  recon"}[i]
-			t.add(label, fmt.Sprintf("%.4f", w.first.Losses.Map()[name]), fmt.Sprintf("%.4f", s.Losses.Map()[name]))
+		for i, label := range []string{"loss", "  align", "  kd", "  recon"} {
+			t.add(label, fmt.Sprintf("%.4f", w.first.Losses[i]), fmt.Sprintf("%.4f", s.Losses[i]))
 		}
 		if err := t.print(stdout); err != nil {
 			return err

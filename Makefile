@@ -1,0 +1,97 @@
+# The only entry: `make` lists what there is.
+
+# What `make demo` does; `make demo DEMO_STEPS=50` is quicker and shows less.
+DEMO_STEPS  ?= 300
+DEMO_BATCH  ?= 16
+DEMO_CLIPS  ?= 768
+DEMO_SEEDS  ?= 3
+DEMO_DEVICE ?= auto
+DEMO_OUT    ?= runs/demo
+
+# Go's usual place, for shells that have not been told of it.
+export PATH := $(PATH):/usr/local/go/bin
+# Mesa complains where the session has no runtime folder, as in containers.
+export XDG_RUNTIME_DIR ?= /tmp
+
+# Go stamps the revision, but fails where git will not answer, as in a folder of another user.
+STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Looks for each thing that is needed and installs what is missing where apt can; elsewhere it says what to install.
+define SETUP
+set -euo pipefail
+missing=() packages=()
+lacks() { missing+=("$$1"); packages+=("$${@:2}"); }
+command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || lacks "ffmpeg" ffmpeg
+command -v gcc >/dev/null || command -v clang >/dev/null || lacks "a C compiler" gcc
+if [ "$$(uname -s)" = Linux ]; then
+	compiler=$$(command -v gcc || command -v clang || true)
+	{ [ -n "$$compiler" ] && echo '#include <stdlib.h>' | "$$compiler" -fsyntax-only -xc - 2>/dev/null; } || lacks "the C library's headers" libc6-dev
+	drivers() { ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null || true; }
+	[ -n "$$(drivers)" ] || lacks "a Vulkan driver" mesa-vulkan-drivers
+	PATH=$$PATH:/sbin:/usr/sbin ldconfig -p | grep -q 'libvulkan\.so\.1' || lacks "the Vulkan loader" libvulkan1
+fi
+if [ $${#missing[@]} -gt 0 ]; then
+	list=$$(printf ', %s' "$${missing[@]}"); list=$${list:2}
+	root=
+	if [ "$$(id -u)" != 0 ]; then root=sudo; fi
+	if ! command -v apt-get >/dev/null || { [ -n "$$root" ] && ! command -v sudo >/dev/null; }; then
+		echo "setup: missing: $$list. Install them by your system's package manager and run make again." >&2
+		exit 1
+	fi
+	echo "setup: installing $${packages[*]} for want of $$list"
+	export DEBIAN_FRONTEND=noninteractive
+	$$root apt-get update -qq </dev/null
+	$$root apt-get install -y -qq --no-install-recommends "$${packages[@]}" </dev/null >/dev/null
+fi
+need=$$(awk '$$1 == "go" { print $$2 }' go.mod)
+if ! command -v go >/dev/null; then
+	echo "setup: Go is missing: install Go $$need or later from https://go.dev/dl/" >&2
+	exit 1
+fi
+have=$$(cd / && GOTOOLCHAIN=local go env GOVERSION)
+have=$${have#go}
+have=$${have%% *}
+if [ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" != "$$need" ]; then
+	echo "setup: Go $$have is too old: install Go $$need or later from https://go.dev/dl/" >&2
+	exit 1
+fi
+endef
+export SETUP
+
+setup: ## install what is missing (Debian, Ubuntu), or say what to install
+	@bash -c "$$SETUP"
+
+build: setup ## build bin/xkd
+	@go build $(STAMP) -o bin/xkd ./cmd/xkd
+
+demo: build ## train on generated clips and probe what was learnt, about 4 minutes on two cores
+	@rm -rf $(DEMO_OUT)
+	bin/xkd train --data synthetic --preset nano --steps $(DEMO_STEPS) --batch $(DEMO_BATCH) --device $(DEMO_DEVICE) --out $(DEMO_OUT)
+	bin/xkd probe $(DEMO_OUT)/checkpoint.safetensors --clips $(DEMO_CLIPS) --seeds $(DEMO_SEEDS) --device $(DEMO_DEVICE)
+
+test: setup lint ## all checks and tests, as continuous integration runs them
+	go test -timeout 9m ./...
+
+lint: setup ## formatting, vet and staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted" >&2; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: build ## seconds per training step, on the CPU path and on the best adapter
+	@bin/xkd bench --device cpu
+	@bin/xkd bench --device gpu
+
+check: build ## compare the best adapter with the reference: operations, a step, recorded cases
+	bin/xkd check
+	bin/xkd check step
+	bin/xkd check golden tests/testdata/mini_*.safetensors
+
+clean: ## remove what make has built, and the demo's run
+	rm -rf bin $(DEMO_OUT)
