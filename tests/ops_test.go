@@ -46,9 +46,11 @@ func TestOpsOnGPU(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range results {
-				t.Log(r)
-				if !r.Pass {
-					t.Errorf("%v", r)
+				switch {
+				case !r.Pass:
+					t.Error(r)
+				case testing.Verbose():
+					t.Log(r)
 				}
 			}
 		})

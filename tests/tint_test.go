@@ -1,0 +1,279 @@
+package tests
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"goxkd/graph"
+	"goxkd/shaders"
+)
+
+// tintPage runs jobs in a browser and posts their results.
+//
+//go:embed testdata/tint.html
+var tintPage []byte
+
+// tintJob is one case of an operation, in the words of the browser's WebGPU.
+type tintJob struct {
+	Name       string
+	Buffers    []tintBuffer
+	Dispatches []tintDispatch
+	Read       []int // buffers to send back
+
+	want  [][]float32
+	limit float64
+}
+
+// tintBuffer has words to start with, or only a number of them.
+type tintBuffer struct {
+	Words []uint32
+	Size  int
+}
+
+type tintDispatch struct {
+	Text, Entry string
+	Params      []uint32
+	Uniform     int // the binding of Params
+	Binds       []tintBind
+	Groups      [3]int
+}
+
+type tintBind struct {
+	Binding, Buffer int
+	Write           bool
+}
+
+type tintResult struct {
+	Job   int
+	Error string
+	Words [][]uint32
+	Done  bool   // after the last job
+	Skip  string // why there can be no results
+	Fatal string // what went wrong outside the jobs
+}
+
+// Tint is the other WGSL compiler, in Chromium; it is stricter than the one in use here. Every kernel runs in it, on a
+// software adapter, and gives the figures of the references.
+func TestOpsUnderTint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
+	var browser string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			browser = path
+			break
+		}
+	}
+	if browser == "" {
+		t.Skip("no Chromium to compile the kernels a second time")
+	}
+	var jobs []*tintJob
+	for _, class := range []graph.Class{graph.Software, graph.Integrated, graph.Discrete} {
+		for _, o := range graph.Ops() {
+			for _, c := range o.Cases {
+				if !c.Large && !o.View {
+					jobs = append(jobs, tintCase(t, o, c, graph.Target{Class: class}))
+				}
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	results := make(chan tintResult, 16)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(tintPage) })
+	mux.HandleFunc("GET /jobs", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(jobs) })
+	mux.HandleFunc("POST /result", func(_ http.ResponseWriter, r *http.Request) {
+		var res tintResult
+		if err := json.NewDecoder(r.Body).Decode(&res); err != nil {
+			res = tintResult{Fatal: "an unreadable result: " + err.Error()}
+		}
+		select {
+		case results <- res:
+		case <-ctx.Done():
+		}
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	cmd := exec.CommandContext(ctx, browser, "--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
+		"--user-data-dir="+t.TempDir(), "--no-first-run", "--disable-background-networking",
+		"--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", server.URL+"/")
+	if err := cmd.Start(); err != nil {
+		t.Skipf("Chromium does not start: %v", err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	stopped := false
+	defer func() {
+		cancel()
+		if !stopped {
+			<-exited
+		}
+	}()
+	ran := 0
+	for {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("no answer from Chromium after %d of %d kernels", ran, len(jobs))
+		case err := <-exited:
+			stopped = true
+			t.Fatalf("Chromium ended after %d of %d kernels: %v", ran, len(jobs), err)
+		case r := <-results:
+			switch {
+			case r.Skip != "":
+				t.Skip(r.Skip)
+			case r.Fatal != "":
+				t.Fatalf("after %d of %d kernels: %s", ran, len(jobs), r.Fatal)
+			case r.Done:
+				if ran != len(jobs) {
+					t.Errorf("%d of %d kernels ran", ran, len(jobs))
+				}
+				t.Logf("%d cases ran", ran)
+				return
+			case r.Error != "":
+				t.Errorf("%s: %s", jobs[r.Job].Name, r.Error)
+			default:
+				jobs[r.Job].compare(t, r.Words)
+			}
+			ran++
+		}
+	}
+}
+
+func (j *tintJob) compare(t *testing.T, words [][]uint32) {
+	t.Helper()
+	for k, want := range j.want {
+		var diff, size float64
+		for i, w := range want {
+			d := float64(math.Float32frombits(words[k][i])) - float64(w)
+			diff += d * d
+			size += float64(w) * float64(w)
+		}
+		if size == 0 {
+			size = 1
+		}
+		if !(diff/size <= j.limit) {
+			t.Errorf("%s: result %d: normalised mean square error %.2g", j.Name, k, diff/size)
+		}
+	}
+}
+
+// tintCase draws the inputs of a case, runs its reference, and writes its launch down.
+func tintCase(t *testing.T, o *graph.Op, c graph.Case, target graph.Target) *tintJob {
+	t.Helper()
+	var in []*graph.Node
+	var y *graph.Node
+	if _, err := graph.Build(func(g *graph.Graph) {
+		for i, s := range c.Shapes {
+			in = append(in, g.State(fmt.Sprint("input ", i), false, s...))
+		}
+		y = g.Apply(o, c.Attrs, in...)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	j := &tintJob{Name: fmt.Sprintf("%s/%s on %v", o.Name, c.Name, target.Class), limit: c.Tolerance}
+	if j.limit == 0 {
+		j.limit = 1e-7
+	}
+	call := graph.Call[float32]{Node: y, Par: func(n, _ int, f func(lo, hi int)) { f(0, n) }}
+	lo, hi := c.Range[0], c.Range[1]
+	if lo == 0 && hi == 0 {
+		lo, hi = -1, 1
+	}
+	rng := rand.New(rand.NewPCG(4, 2))
+	for i, n := range in {
+		data := make([]float64, n.Shape.Size())
+		if c.Fill == nil || !c.Fill(i, rng, data) {
+			for k := range data {
+				data[k] = lo + (hi-lo)*rng.Float64()
+			}
+		}
+		narrow, words := make([]float32, len(data)), make([]uint32, len(data))
+		for k, v := range data {
+			narrow[k] = float32(v)
+			words[k] = math.Float32bits(narrow[k])
+		}
+		call.In = append(call.In, narrow)
+		j.Buffers = append(j.Buffers, tintBuffer{Words: words, Size: len(words)})
+	}
+	l := o.Launch(y, target)
+	out := len(j.Buffers)
+	j.Buffers = append(j.Buffers, tintBuffer{Size: y.Shape.Size()})
+	for _, s := range l.Scratch {
+		j.Buffers = append(j.Buffers, tintBuffer{Size: s})
+	}
+	for _, d := range l.Dispatches {
+		j.Dispatches = append(j.Dispatches, tintText(t, d, out))
+	}
+	if len(o.Updates) == 0 {
+		call.Out = make([]float32, y.Shape.Size())
+		j.Read, j.want = []int{out}, [][]float32{call.Out}
+	}
+	o.Ref32(&call)
+	for _, i := range o.Updates {
+		j.Read = append(j.Read, i)
+		j.want = append(j.want, call.In[i])
+	}
+	return j
+}
+
+// tintText specialises a dispatch; its result is buffer out, its scratch follows.
+func tintText(t *testing.T, d graph.Dispatch, out int) tintDispatch {
+	t.Helper()
+	convert := func(list []graph.Const) (s []shaders.Const) {
+		for _, c := range list {
+			s = append(s, shaders.Const{Name: c.Name, Value: c.Value})
+		}
+		return s
+	}
+	src, err := shaders.Load(d.Shader, d.Entry, convert(d.Consts), convert(d.Includes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	td := tintDispatch{Text: src.Text, Entry: d.Entry, Groups: d.Groups, Uniform: -1}
+	for _, b := range d.Binds {
+		v, err := src.Storage(b.Var)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := out
+		if i, ok := b.Arg.Input(); ok {
+			k = i
+		} else if i, ok := b.Arg.Scratch(); ok {
+			k = out + 1 + i
+		}
+		td.Binds = append(td.Binds, tintBind{v.Index, k, v.Write})
+	}
+	if d.Params != nil {
+		u, err := src.Uniform()
+		if err != nil {
+			t.Fatal(err)
+		}
+		td.Uniform = u.Index
+		p := reflect.ValueOf(d.Params)
+		for i := range p.NumField() {
+			switch f := p.Field(i); f.Kind() {
+			case reflect.Uint32:
+				td.Params = append(td.Params, uint32(f.Uint()))
+			case reflect.Int32:
+				td.Params = append(td.Params, uint32(int32(f.Int())))
+			default:
+				td.Params = append(td.Params, math.Float32bits(float32(f.Float())))
+			}
+		}
+		td.Params = append(td.Params, slices.Repeat([]uint32{0}, 3)...)
+	}
+	return td
+}
