@@ -1,7 +1,5 @@
 package graph
 
-import "fmt"
-
 // adder builds a + b; graph/op provides it, since the sum of two gradients is an operation like any other.
 var adder func(g *Graph, a, b *Node) *Node
 
@@ -15,6 +13,7 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 		Failf("graph: the gradient's seed has shape %v, the result %v", dy.Shape, y.Shape)
 	}
 	sums := map[*Node]*Node{y: dy}
+	defer func() { g.where = "" }()
 	for id := y.ID; id >= 0; id-- {
 		n := g.Nodes[id]
 		d := sums[n]
@@ -24,6 +23,7 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 		if n.Op.Grad == nil {
 			Failf("graph: %s (built at %s) has no gradient: %s", n.Label(), n.Where, n.Op.NoGrad)
 		}
+		g.where = n.Where
 		g.Scope("grad/"+n.Scope, func() {
 			for i, di := range n.Op.Grad(g, n, d) {
 				in := n.Inputs[i]
@@ -55,5 +55,5 @@ func MustShape(n *Node, want Shape, what string) {
 }
 
 func init() {
-	adder = func(*Graph, *Node, *Node) *Node { panic(fmt.Sprint("graph: SetAdder was not called")) }
+	adder = func(*Graph, *Node, *Node) *Node { panic("graph: SetAdder was not called") }
 }

@@ -67,6 +67,8 @@ type Graph struct {
 	Nodes  []*Node
 	byName map[string]*Node
 	scopes []string
+	// where, when set, stands in for the caller: a gradient is shown at the line of what it differentiates.
+	where string
 }
 
 // buildError carries a misuse out of nested building calls to Build.
@@ -105,7 +107,10 @@ func (g *Graph) add(n *Node) *Node {
 	if n.Scope == "" {
 		n.Scope = strings.Join(g.scopes, "/")
 	}
-	n.Where = caller()
+	n.Where = g.where
+	if n.Where == "" {
+		n.Where = caller()
+	}
 	if n.Name != "" {
 		if g.byName[n.Name] != nil {
 			Failf("graph: two tensors are named %q", n.Name)
@@ -169,10 +174,10 @@ func (g *Graph) Keep(n *Node) *Node {
 	return n
 }
 
-// KeepAll marks every node, so that two executors can be compared node by node.
+// KeepAll marks every node that has a result, so that two executors can be compared node by node.
 func (g *Graph) KeepAll() {
 	for _, n := range g.Nodes {
-		n.output = true
+		n.output = n.Op == nil || len(n.Op.Updates) == 0
 	}
 }
 

@@ -1,9 +1,11 @@
 package xkd
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sort"
+	"sync"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/optimize"
@@ -91,7 +93,7 @@ type svm [][]float64
 func trainSVM(s samples, classes int, c float64) (svm, error) {
 	dim := len(s.rows[0])
 	model := make(svm, classes)
-	for class := range model {
+	fit := func(class int) error {
 		loss := func(grad, w []float64) float64 {
 			sum := floats.Dot(w[:dim], w[:dim]) / 2
 			if grad != nil {
@@ -119,14 +121,21 @@ func trainSVM(s samples, classes int, c float64) (svm, error) {
 			Func: func(w []float64) float64 { return loss(nil, w) },
 			Grad: func(grad, w []float64) { loss(grad, w) },
 		}
-		settings := &optimize.Settings{MajorIterations: 200, GradientThreshold: 1e-3}
+		settings := &optimize.Settings{MajorIterations: 100, GradientThreshold: 1e-2 * c * float64(len(s.rows))}
 		result, err := optimize.Minimize(problem, make([]float64, dim+1), settings, &optimize.LBFGS{})
 		if result == nil {
-			return nil, fmt.Errorf("training the linear classifier: %w", err)
+			return fmt.Errorf("training the linear classifier: %w", err)
 		}
 		model[class] = result.X // the line search may end early at the optimum; the point it reached serves
+		return nil
 	}
-	return model, nil
+	errs := make([]error, classes)
+	var wg sync.WaitGroup
+	for class := range model {
+		wg.Go(func() { errs[class] = fit(class) })
+	}
+	wg.Wait()
+	return model, errors.Join(errs...)
 }
 
 func (m svm) accuracy(s samples) float64 {
@@ -157,7 +166,7 @@ func linear(train, test samples, classes int) (float64, error) {
 	}
 	bestC, best := 1.0, -1.0
 	if len(fit.rows) > 0 && len(held.rows) > 0 {
-		for _, c := range []float64{1e-4, 1e-3, 1e-2, 1e-1} {
+		for _, c := range []float64{1e-4, 1e-3, 1e-2} {
 			m, err := trainSVM(fit, classes, c)
 			if err != nil {
 				return 0, err

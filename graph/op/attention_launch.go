@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math"
 
 	"goxkd/graph"
@@ -9,17 +10,25 @@ import (
 // rowsParams is struct Params of attention.wgsl.
 type rowsParams struct{ Rows, Cols uint32 }
 
-// attentionRows runs a row kernel of attention.wgsl in place on x. The variants of "attention" are "thread" and "group".
+// attentionVariant is the way to compute attention: "fused" never stores the scores, and the others store them and take
+// their softmax by "thread" or by "group" (workgroup). Barriers are dear on software adapters.
+func attentionVariant(t graph.Target) string {
+	if v := t.Variants["attention"]; v != "" {
+		return v
+	}
+	if t.Class == graph.Software {
+		return "thread"
+	}
+	return "fused"
+}
+
+// attentionRows runs a row kernel of attention.wgsl in place on x.
 func attentionRows(t graph.Target, kernel string, x graph.Arg, rows, cols int, more ...graph.Bind) graph.Dispatch {
 	d := graph.Dispatch{
 		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x}}, more...),
 		Params: rowsParams{uint32(rows), uint32(cols)}, Groups: graph.Grid(rows),
 	}
-	byThread := t.Class == graph.Software // where barriers are dear
-	if v := t.Variants["attention"]; v != "" {
-		byThread = v == "thread"
-	}
-	if byThread {
+	if attentionVariant(t) == "thread" {
 		d.Entry, d.Groups = kernel+"_thread", graph.Grid(graph.CeilDiv(rows, 64))
 	}
 	return d
@@ -89,10 +98,39 @@ func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scor
 	}.dispatches(t, scratch)
 }
 
-// attentionLaunch keeps the scores of a part of the batch at a time in scratch.
+// fusedParams is struct Params of attention_fused.wgsl.
+type fusedParams struct {
+	Tokens, Heads uint32
+	Scale         float32
+}
+
+// fusedWidth is the greatest width of a head whose row fits registers.
+const fusedWidth = 64
+
+// fusable reports whether the fused kernel can compute the shape.
+func (s attentionShape) fusable(batch int) bool {
+	trips := s.tokens * (s.width/4 + 1) * 2
+	return s.width%4 == 0 && s.width <= fusedWidth && trips < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
+}
+
+// fused is the launch of the fused kernel.
+func (s attentionShape) fused(batch int) graph.Launch {
+	return graph.Launch{Dispatches: []graph.Dispatch{{
+		Shader: "attention_fused", Entry: "fused",
+		Consts: []graph.Const{{Name: "WIDTH", Value: fmt.Sprintf("%du", s.width/4)}},
+		Binds:  []graph.Bind{{Var: "x", Arg: graph.In(0)}, {Var: "y", Arg: graph.Out()}},
+		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
+		Groups: [3]int{graph.CeilDiv(s.tokens, 64), s.heads, batch},
+	}}}
+}
+
+// attentionLaunch is fused, or keeps the scores of a part of the batch at a time in scratch.
 func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
+	if attentionVariant(t) == "fused" && s.fusable(batch) {
+		return s.fused(batch)
+	}
 	parts := attentionParts(batch, tokens, heads)
 	l := graph.Launch{Scratch: []int{parts[0].size() * tokens * tokens}}
 	scores := graph.Scratch(0)
