@@ -8,6 +8,7 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sort"
 	"strconv"
@@ -44,8 +45,12 @@ func (a Adapter) String() string {
 	return fmt.Sprintf("%s (%s, %s)", a.Name, a.Class, a.Backend)
 }
 
-// instance leaves out OpenGL, whose adapters are noisy to look for and do not compute reliably.
+// instance leaves out OpenGL, whose adapters are noisy to look for and do not compute reliably. Mesa's layer that sorts the
+// adapters complains where there is no display, and they are sorted here.
 func instance() *wgpu.Instance {
+	if _, set := os.LookupEnv("NODEVICE_SELECT"); !set {
+		_ = os.Setenv("NODEVICE_SELECT", "1") // without it there is a line of noise
+	}
 	wgpu.SetLogLevel(wgpu.LogLevel_Error)
 	return wgpu.CreateInstance(&wgpu.InstanceDescriptor{
 		Backends: wgpu.InstanceBackend_Vulkan | wgpu.InstanceBackend_Metal | wgpu.InstanceBackend_DX12,
