@@ -109,7 +109,8 @@ const fusedWidth = 64
 
 // fusable reports whether the fused kernel can compute the shape.
 func (s attentionShape) fusable(batch int) bool {
-	trips := s.tokens * (s.width/4 + 1) * 2
+	quads := s.width / 4
+	trips := s.tokens*(2*quads+2) + graph.CeilDiv(s.tokens, 16)*(2*quads+1) + 2*quads
 	return s.width%4 == 0 && s.width <= fusedWidth && trips < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
 }
 

@@ -247,7 +247,10 @@ func trips(t *testing.T, d graph.Dispatch) int {
 		return 3 * field("Cols")
 	case "attention/softmax_group", "attention/softmax_grad_group":
 		return 3*graph.CeilDiv(field("Cols"), 64) + 12
-	case "matmul/splitk_sum", "matmul/splitk_sum_bias":
+	case "attention_fused/fused":
+		quads, _ := strconv.Atoi(strings.TrimSuffix(d.Consts[0].Value, "u"))
+		return field("Tokens")*(2*quads+2) + graph.CeilDiv(field("Tokens"), 16)*(2*quads+1) + 2*quads
+	case "matmul/splitk_sum":
 		return field("Splits")
 	}
 	if strings.HasPrefix(d.Shader, "matmul:") { // a turn for each term, and one for each tile of sixteen
