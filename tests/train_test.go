@@ -1,0 +1,182 @@
+package tests
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"goxkd/check"
+	"goxkd/cpu"
+	"goxkd/gpu"
+	"goxkd/graph"
+	"goxkd/layers"
+	"goxkd/media"
+	"goxkd/xkd"
+)
+
+// smallPlan is the nano preset with narrow networks: a step takes milliseconds.
+func smallPlan(t *testing.T, variant string, steps int) xkd.Plan {
+	t.Helper()
+	c, spec, err := xkd.Preset("nano")
+	require.NoError(t, err)
+	require.NoError(t, xkd.SetVariant(&c, &spec, variant))
+	c.Batch = 2
+	c.Encoder, c.Decoder = layers.Size{Dim: 16, Depth: 1, Heads: 2}, layers.Size{Dim: 8, Depth: 1, Heads: 2}
+	c.Head = layers.HeadSize{Hidden: 16, Layers: 3, Bottleneck: 8, Out: 24}
+	return xkd.Plan{
+		Preset: "nano", Data: "synthetic", Config: c, Media: spec, Recipe: xkd.DefaultRecipe("nano", variant, steps, 7),
+		Synthetic: media.SyntheticConfig{Clips: 64, Seed: 7},
+	}
+}
+
+func run(t *testing.T, dev graph.Device, plan xkd.Plan, out string, opt xkd.RunOptions) *xkd.Summary {
+	t.Helper()
+	opt.Out = out
+	s, err := xkd.Run(context.Background(), dev, media.NewSynthetic(plan.Synthetic), plan, opt)
+	require.NoError(t, err)
+	return s
+}
+
+// devices runs a test on both paths.
+func devices(t *testing.T, f func(t *testing.T, dev graph.Device)) {
+	t.Run("cpu", func(t *testing.T) { f(t, cpu.Device{}) })
+	t.Run("gpu", func(t *testing.T) { f(t, openGPU(t)) })
+}
+
+// The same seed gives the same bits, and a run stopped and resumed equals one that was not.
+func TestResumeIsExact(t *testing.T) {
+	devices(t, func(t *testing.T, dev graph.Device) {
+		dir := t.TempDir()
+		plan := smallPlan(t, xkd.MAS, 8)
+		straight := run(t, dev, plan, filepath.Join(dir, "straight"), xkd.RunOptions{Workers: 1})
+		require.Equal(t, 8, straight.Steps)
+
+		stopped := filepath.Join(dir, "stopped")
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		s, err := xkd.Run(ctx, dev, media.NewSynthetic(plan.Synthetic), plan, xkd.RunOptions{Out: stopped, Workers: 2, Progress: func(p xkd.Progress) {
+			if p.Step == 3 {
+				cancel()
+			}
+		}})
+		require.NoError(t, err)
+		require.True(t, s.Stopped)
+		require.Equal(t, 3, s.Steps)
+		resumed := run(t, dev, plan, stopped, xkd.RunOptions{Resume: true})
+		require.Equal(t, 8, resumed.Steps)
+
+		want, err := os.ReadFile(straight.Checkpoint)
+		require.NoError(t, err)
+		got, err := os.ReadFile(resumed.Checkpoint)
+		require.NoError(t, err)
+		require.True(t, string(want) == string(got), "the checkpoints differ")
+
+		lines := func(run string) int {
+			text, err := os.ReadFile(filepath.Join(dir, run, xkd.MetricsFile))
+			require.NoError(t, err)
+			n := 0
+			for _, b := range text {
+				if b == '\n' {
+					n++
+				}
+			}
+			return n
+		}
+		require.Equal(t, 8, lines("straight"))
+		require.Equal(t, 8, lines("stopped"))
+	})
+}
+
+// The loss falls on both paths, and both paths give the same losses.
+func TestLossFalls(t *testing.T) {
+	var last [][]float32
+	devices(t, func(t *testing.T, dev graph.Device) {
+		plan := smallPlan(t, xkd.XKD, 60)
+		var losses []float32
+		run(t, dev, plan, t.TempDir(), xkd.RunOptions{Progress: func(p xkd.Progress) { losses = append(losses, p.Losses[0]) }})
+		require.Len(t, losses, 60)
+		mean := func(x []float32) (m float32) {
+			for _, v := range x {
+				m += v / float32(len(x))
+			}
+			return m
+		}
+		require.Less(t, mean(losses[50:]), 0.8*mean(losses[:5]))
+		last = append(last, losses)
+	})
+	if len(last) == 2 {
+		for i := range last[0][:10] {
+			require.InEpsilon(t, last[0][i], last[1][i], 1e-3, "step %d", i)
+		}
+	}
+}
+
+// Device memory does not grow after the first step, nothing is made after it, and the bytes announced are those held.
+func TestMemoryIsConstant(t *testing.T) {
+	dev := openGPU(t)
+	plan := smallPlan(t, xkd.XKD, 1000)
+	step, err := xkd.BuildStep(plan.Config, false)
+	require.NoError(t, err)
+	announced, err := dev.Announce(step.Graph, graph.PlanOptions{})
+	require.NoError(t, err)
+	var bytes int64
+	var counts gpu.Counts
+	steps := plan.Recipe.Steps
+	if testing.Short() {
+		steps = 50
+	}
+	run(t, dev, plan, t.TempDir(), xkd.RunOptions{
+		Every: 10_000,
+		Start: func(s xkd.Start) { bytes = s.Bytes },
+		Progress: func(p xkd.Progress) {
+			switch {
+			case p.Step == 1:
+				counts = dev.Counts()
+			case p.Step == steps-1:
+				require.Equal(t, counts, dev.Counts())
+			}
+		},
+	})
+	require.InEpsilon(t, announced, bytes, 0.05)
+}
+
+// Whole steps agree node by node, for every variant and switch.
+func TestStepOnGPU(t *testing.T) {
+	dev := openGPU(t)
+	for _, variant := range []string{xkd.XKD, xkd.MAS, xkd.MATS} {
+		t.Run(variant, func(t *testing.T) {
+			c := smallPlan(t, variant, 1).Config
+			if variant == xkd.MATS {
+				c.Cls, c.Attention, c.TeacherView = false, xkd.AttentionSoftmax, xkd.TeacherLocal0
+			}
+			r, err := check.Step(context.Background(), dev, c, check.StepOptions{Seed: 1, Plain: true})
+			require.NoError(t, err)
+			require.Nil(t, r.First)
+			require.True(t, r.Pass)
+			require.Greater(t, r.Nodes, 500)
+			t.Logf("%d nodes, worst %.2g at %s", r.Nodes, r.Worst.Error, r.Worst.Node)
+		})
+	}
+}
+
+// A probe runs from a checkpoint, on the path it is asked to, and finds both modalities.
+func TestProbe(t *testing.T) {
+	plan := smallPlan(t, xkd.XKD, 2)
+	s := run(t, cpu.Device{}, plan, t.TempDir(), xkd.RunOptions{})
+	l, err := xkd.LoadCheckpoint(s.Checkpoint)
+	require.NoError(t, err)
+	other := plan.Synthetic
+	other.Seed++
+	devices(t, func(t *testing.T, dev graph.Device) {
+		r, err := xkd.Probe(context.Background(), dev, media.NewSynthetic(other), []*xkd.Loaded{l}, xkd.ProbeOptions{Clips: 48, Seeds: 2})
+		require.NoError(t, err)
+		require.Len(t, r.Rows, 4)
+		for _, row := range r.Rows {
+			require.Len(t, row.Trained.Values, 2)
+			require.Len(t, row.Untrained.Values, 2)
+		}
+	})
+}
