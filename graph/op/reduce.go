@@ -265,6 +265,7 @@ func init() {
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4, 7}}},
 			{Name: "one", Shapes: []graph.Shape{{33}, {33}}},
 			{Name: "wide", Shapes: []graph.Shape{{2, 2304}, {2, 2304}}, Large: true},
+			{Name: "folded grid", Shapes: []graph.Shape{{70_001, 3}, {70_001, 3}}, Large: true},
 		},
 	})
 	mulRowsOp = graph.Register(graph.Op{

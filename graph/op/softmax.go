@@ -56,6 +56,7 @@ func init() {
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}}, Range: [2]float64{-4, 4}},
 			{Name: "peaked", Shapes: []graph.Shape{{5, 33}}, Range: [2]float64{-90, 90}},
 			{Name: "wide", Shapes: []graph.Shape{{16, 8192}}, Range: [2]float64{-20, 20}, Large: true},
+			{Name: "too wide for a thread", Shapes: []graph.Shape{{2, 30_001}}, Range: [2]float64{-20, 20}, Large: true},
 		},
 	})
 	softmaxGradOp = graph.Register(graph.Op{
