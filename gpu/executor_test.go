@@ -3,7 +3,6 @@ package gpu
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -284,11 +283,20 @@ func TestCutter(t *testing.T) {
 	}
 }
 
-func ExampleOpen() {
-	d, err := Open("gpu")
+func TestProfile(t *testing.T) {
+	d := toy(t)
+	var x, y *graph.Node
+	g := build(t, func(g *graph.Graph) { x, y = chain(g, 4, 100) })
+	e := compile(t, d, g, graph.PlanOptions{})
+	write(t, e, x, make([]float32, 100))
+	times, err := e.Profile(t.Context())
 	if err != nil {
-		fmt.Println("no adapter")
-		return
+		t.Fatal(err)
 	}
-	defer d.Close()
+	if len(times) != 4 || times[3].Node != y || times[3].Dispatches != 1 || times[3].Time <= 0 {
+		t.Errorf("the profile is %+v", times)
+	}
+	if got := read(t, e, y)[99]; got != 4 {
+		t.Errorf("the profiled run gave %g", got)
+	}
 }
