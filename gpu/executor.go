@@ -15,6 +15,11 @@ import (
 	"goxkd/shaders"
 )
 
+var (
+	_ graph.Device   = (*Device)(nil)
+	_ graph.Executor = (*Executor)(nil)
+)
+
 // Executor runs one plan. Everything is made by Compile; Run encodes and submits.
 type Executor struct {
 	dev      *Device
