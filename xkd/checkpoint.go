@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,9 @@ type Loaded struct {
 // LoadCheckpoint reads a checkpoint and its plan.
 func LoadCheckpoint(path string) (*Loaded, error) {
 	f, err := safetensors.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no checkpoint %s: xkd train writes one into its output folder", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %w; use an intact copy, or train again", err)
 	}

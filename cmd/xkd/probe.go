@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 // probeFlags are the flags of `xkd probe`.
 type probeFlags struct {
 	data, label, device, network string
+	modality                     string
 	seeds, clips                 int
 	asJSON                       bool
 }
@@ -24,12 +27,12 @@ func newProbe() *cobra.Command {
 		Use:   "probe CHECKPOINT...",
 		Short: "Judge frozen features on labelled clips, beside untrained networks",
 		Long: `Probe reads the features of frozen networks on labelled clips and classifies them with k nearest neighbours and with a
-linear support vector machine, video and audio by themselves. The same is done with untrained networks: what counts is
+linear support vector machine, video and audio by themselves. A CHECKPOINT is a file, or the folder that train has written. The same is done with untrained networks: what counts is
 the gain over them. Several checkpoints of one configuration are averaged.
 
 Labels come from labels.csv in the folder or its parent (header "clip,<columns...>,split"), or else from the names of the
 sub-folders. Without --data the clips are those of training; generated ones are made anew, with another seed.`,
-		Example: `  xkd probe runs/latest/checkpoint.safetensors
+		Example: `  xkd probe runs/latest
   xkd probe runs/*/checkpoint.safetensors --data videos/ --label action`,
 		Args: someArgs("a checkpoint, such as runs/latest/checkpoint.safetensors"),
 		RunE: func(cmd *cobra.Command, args []string) error { return probe(cmd, f, args) },
@@ -37,6 +40,7 @@ sub-folders. Without --data the clips are those of training; generated ones are 
 	fl := cmd.Flags()
 	fl.StringVar(&f.data, "data", "", "`folder` of labelled clips, or synthetic (default the checkpoint's)")
 	fl.StringVar(&f.label, "label", "", "`column` of labels.csv (default its first)")
+	fl.StringVar(&f.modality, "modality", "", "read video or audio alone (default both, or the one that the clips have)")
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.IntVar(&f.seeds, "seeds", 3, "splits, and untrained networks")
 	fl.IntVar(&f.clips, "clips", 768, "clips used at most")
@@ -53,6 +57,8 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		return usagef("--seeds %d: give 1 or more", f.seeds)
 	case f.clips < 3:
 		return usagef("--clips %d: give 3 or more", f.clips)
+	case !slices.Contains([]string{"", xkd.Video.String(), xkd.Audio.String()}, f.modality):
+		return usagef("--modality %q: give video or audio", f.modality)
 	case f.network == xkd.Student.String():
 		opt.Role = xkd.Student
 	case f.network == xkd.Teacher.String():
@@ -65,6 +71,9 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 	}
 	var checkpoints []*xkd.Loaded
 	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			path = filepath.Join(path, xkd.CheckpointFile)
+		}
 		l, err := xkd.LoadCheckpoint(path)
 		if err != nil {
 			return err
@@ -83,7 +92,7 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		return err
 	}
 	defer dev.Close()
-	src, err := openProbe(ctx, data, f.label, f.clips, checkpoints, stderr)
+	src, err := openProbe(ctx, data, f, checkpoints, stderr)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"goxkd/media"
 	"goxkd/xkd"
@@ -31,6 +31,7 @@ func openTraining(ctx context.Context, plan xkd.Plan, notes io.Writer) (media.So
 		fmt.Fprintf(notes, "clips:      %d generated, difficulty %g, seed %d\n", src.Len(), plan.Synthetic.Difficulty, plan.Synthetic.Seed)
 		return src, nil
 	}
+	fmt.Fprintf(notes, "looking through the files in %s\n", plan.Data)
 	src, report, err := media.OpenFolder(ctx, plan.Data, media.OptionsFor(plan.Media))
 	if err != nil {
 		return nil, err
@@ -58,51 +59,55 @@ func printBad(w io.Writer, what string, bad []media.BadFile) {
 	}
 }
 
-// openProbe opens labelled clips for a probe. Generated ones are other clips than any of the checkpoints was trained on. A
-// folder whose clips lack one modality is read for the other alone.
-func openProbe(ctx context.Context, data, label string, clips int, checkpoints []*xkd.Loaded, notes io.Writer) (media.Source, error) {
+// openProbe opens labelled clips for a probe. Generated ones are other clips than any of the checkpoints was trained on.
+func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xkd.Loaded, notes io.Writer) (media.Source, error) {
 	plan := checkpoints[0].Plan
-	if data == syntheticData {
-		if label != "" {
-			return nil, usagef("--label %s: generated clips have one set of labels; leave it out", label)
-		}
-		cfg := plan.Synthetic
-		if plan.Data != syntheticData {
-			cfg = syntheticFor(plan.Media, 0, media.DefaultDifficulty)
-		}
-		cfg.Clips, cfg.Seed = clips, unseenSeed(checkpoints)
-		fmt.Fprintf(notes, "clips: %d generated with seed %d, none of them in training\n", cfg.Clips, cfg.Seed)
-		return media.NewSynthetic(cfg), nil
+	if data != syntheticData {
+		return openLabelled(ctx, data, f, plan.Media, notes)
 	}
-	opt := media.OptionsFor(plan.Media)
-	opt.LabelColumn = label
-	var first error
-	for _, need := range []struct {
-		video, audio bool
-		note         string
-	}{{true, true, ""}, {true, false, "video alone, for want of clips with sound"}, {false, true, "sound alone, for want of clips with video"}} {
-		opt.NeedVideo, opt.NeedAudio = need.video, need.audio
-		src, report, err := media.OpenFolder(ctx, data, opt)
-		if err == nil {
-			fmt.Fprintf(notes, "clips: %d in %s\n", report.Good, data)
-			if need.note != "" {
-				fmt.Fprintf(notes, "note: %s\n", need.note)
-			}
-			printBad(notes, "refused", report.Bad)
-			if report.Unlabeled > 0 {
-				fmt.Fprintf(notes, "unlabelled: %s left aside\n", count(report.Unlabeled, "clip"))
-			}
-			return src, nil
+	if f.label != "" || f.modality != "" {
+		return nil, usagef("--label and --modality are for folders: generated clips have one set of labels and both modalities")
+	}
+	cfg := plan.Synthetic
+	if plan.Data != syntheticData {
+		cfg = syntheticFor(plan.Media, 0, media.DefaultDifficulty)
+	}
+	cfg.Clips, cfg.Seed = f.clips, unseenSeed(checkpoints)
+	fmt.Fprintf(notes, "clips: %d generated with seed %d, none of them in training\n", cfg.Clips, cfg.Seed)
+	return media.NewSynthetic(cfg), nil
+}
+
+// openLabelled opens a folder for a probe. Where its clips lack one modality they are read for the other alone, unless the
+// flags say which.
+func openLabelled(ctx context.Context, dir string, f probeFlags, spec media.Spec, notes io.Writer) (media.Source, error) {
+	opt := media.OptionsFor(spec)
+	opt.LabelColumn = f.label
+	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
+	fmt.Fprintf(notes, "looking through the files in %s\n", dir)
+	src, report, err := media.OpenFolder(ctx, dir, opt)
+	if err != nil && f.modality == "" && len(report.Bad) > 0 && ctx.Err() == nil {
+		// What the first file lacks most likely none has.
+		opt.NeedVideo = !strings.Contains(report.Bad[0].Reason, "video")
+		opt.NeedAudio = !opt.NeedVideo
+		have := xkd.Audio
+		if opt.NeedVideo {
+			have = xkd.Video
 		}
-		first = errors.Join(first, err)
-		if len(report.Bad) == 0 || ctx.Err() != nil {
-			return nil, err
-		}
-		if u, ok := first.(interface{ Unwrap() []error }); ok {
-			first = u.Unwrap()[0]
+		fmt.Fprintf(notes, "note: no clip with both video and sound; reading %s alone\n", have)
+		both := err
+		if src, report, err = media.OpenFolder(ctx, dir, opt); err != nil {
+			return nil, both
 		}
 	}
-	return nil, first
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(notes, "clips: %d in %s\n", report.Good, dir)
+	printBad(notes, "refused", report.Bad)
+	if report.Unlabeled > 0 {
+		fmt.Fprintf(notes, "unlabelled: %s left aside\n", count(report.Unlabeled, "clip"))
+	}
+	return src, nil
 }
 
 // unseenSeed is a generator's seed that no checkpoint was trained with.

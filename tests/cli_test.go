@@ -1,0 +1,460 @@
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"goxkd/safetensors"
+	"goxkd/xkd"
+)
+
+// program is the command, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "xkd-cli-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	program = filepath.Join(dir, "xkd")
+	// A checkout that belongs to another user has no revision to stamp.
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "goxkd/cmd/xkd")
+	build.Stderr = os.Stderr
+	code := 1
+	if err := build.Run(); err == nil {
+		code = m.Run()
+	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// result is what a user of the command gets.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// xkdIn runs the command in a folder, with both outputs as pipes.
+func xkdIn(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	r := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	for _, s := range []string{r.stdout, r.stderr} {
+		assert.NotContains(t, s, "\r", "no redrawn lines in a pipe")
+		assert.NotContains(t, s, "\x1b", "no colour in a pipe")
+		assert.NotContains(t, s, "goroutine ", "no stack trace")
+	}
+	return r
+}
+
+// fails asserts that the command ends with a code and one line of error, which holds all the parts.
+func (r result) fails(t *testing.T, code int, parts ...string) {
+	t.Helper()
+	assert.Equal(t, code, r.code, "exit code; stderr: %s", r.stderr)
+	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
+	last := lines[len(lines)-1]
+	assert.True(t, strings.HasPrefix(last, "xkd: "), "the last line of stderr is the error: %q", last)
+	for _, line := range lines[:len(lines)-1] {
+		assert.False(t, strings.HasPrefix(line, "xkd: "), "one line of error: %q", r.stderr)
+	}
+	for _, part := range parts {
+		assert.Contains(t, last, part)
+	}
+}
+
+func (r result) succeeds(t *testing.T) {
+	t.Helper()
+	require.Equal(t, 0, r.code, "stdout: %s\nstderr: %s", r.stdout, r.stderr)
+}
+
+// small are the flags of a run that takes about a second.
+func small(steps int, out string, more ...string) []string {
+	return append([]string{"train", "--device", "cpu", "--batch", "2", "--workers", "1", "--steps", fmt.Sprint(steps), "--out", out}, more...)
+}
+
+func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
+
+func TestCLIHelp(t *testing.T) {
+	for _, c := range []string{"", "train", "probe", "devices", "check", "check step", "check golden", "bench", "version"} {
+		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
+		r.succeeds(t)
+		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
+		assert.Greater(t, strings.Index(r.stdout, "Usage:"), 60, "help of %q begins with a description", c)
+		assert.Empty(t, r.stderr)
+	}
+	assert.Equal(t, 0, xkdIn(t, "").code, "the bare command gives help")
+}
+
+func TestCLIUsageErrors(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ args, part string }{
+		{"trian", "did you mean `xkd train`"},
+		{"nonsense", "xkd --help"},
+		{"train --stpes 3", "--stpes"},
+		{"train --steps three", "--steps"},
+		{"train --steps 0", "--steps 0"},
+		{"train --steps -5", "--steps -5"},
+		{"train --batch 0", "--batch 0"},
+		{"train --lr -1", "--lr"},
+		{"train --difficulty 2", "--difficulty"},
+		{"train --save-every 0", "--save-every"},
+		{"train --workers -1", "--workers"},
+		{"train --preset huge", "small_h12"},
+		{"train --variant other", "xkd_mats"},
+		{"train --attention max", "softmax"},
+		{"train --teacher-view none", "local0"},
+		{"train --device tpu", "xkd devices"},
+		{"train extra", "extra"},
+		{"train --out=", "--out"},
+		{"probe", "needs a checkpoint"},
+		{"probe --seeds 0 x", "--seeds"},
+		{"probe --network both x", "student or teacher"},
+		{"check --op nonsense", "matmul"},
+		{"check steps", "check step"},
+		{"check golden", "golden case"},
+		{"bench --steps 0", "--steps"},
+		{"version now", "now"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			r := xkdIn(t, dir, strings.Fields(c.args)...)
+			r.fails(t, 2, c.part)
+			assert.Empty(t, r.stdout)
+		})
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, entries, "a wrong command line leaves nothing behind")
+}
+
+func TestCLIBadFolders(t *testing.T) {
+	dir := t.TempDir()
+	empty, text, file := filepath.Join(dir, "empty"), filepath.Join(dir, "text"), filepath.Join(dir, "file")
+	require.NoError(t, os.MkdirAll(empty, 0o755))
+	require.NoError(t, os.MkdirAll(text, 0o755))
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(text, "notes.mp4"), []byte("not a film at all\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(empty, "readme.txt"), []byte("nothing here\n"), 0o644))
+	out := filepath.Join(dir, "out")
+	xkdIn(t, dir, small(1, out, "--data", "missing")...).fails(t, 1, "missing", "name an existing folder")
+	xkdIn(t, dir, small(1, out, "--data", empty)...).fails(t, 1, empty, "no media files")
+	xkdIn(t, dir, small(1, out, "--data", file)...).fails(t, 1, file, "folder")
+	if _, err := exec.LookPath("ffprobe"); err != nil {
+		t.Skip("ffprobe is needed to look into files")
+	}
+	xkdIn(t, dir, small(1, out, "--data", text)...).fails(t, 1, "notes.mp4", text)
+}
+
+func TestCLIOutputFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	xkdIn(t, dir, small(1, filepath.Join(file, "run"))...).fails(t, 1, "--out", file)
+	xkdIn(t, dir, small(1, file)...).fails(t, 1, "--out", file)
+	missing := filepath.Join(dir, "missing")
+	xkdIn(t, dir, small(1, missing, "--resume")...).fails(t, 1, missing, "--resume")
+	_, err := os.Stat(missing)
+	assert.True(t, os.IsNotExist(err), "a failed --resume makes no folder")
+}
+
+// A disk that fills up ends the run with the reason and what to do, and leaves no half-written checkpoint.
+func TestCLIFullDisk(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("only root on Linux can mount a tiny disk")
+	}
+	disk := t.TempDir()
+	if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk).Run(); err != nil {
+		t.Skipf("a tiny disk cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { assert.NoError(t, exec.Command("umount", disk).Run()) })
+	xkdIn(t, "", small(1, filepath.Join(disk, "run"))...).fails(t, 1, "no space left", "--out")
+	_, err := os.Stat(checkpointIn(filepath.Join(disk, "run")))
+	assert.True(t, os.IsNotExist(err))
+}
+
+func TestCLITrainAndProbe(t *testing.T) {
+	dir := t.TempDir()
+	r := xkdIn(t, dir, small(3, "run")...)
+	r.succeeds(t)
+	checkpoint := filepath.Join("run", xkd.CheckpointFile)
+	assert.Contains(t, r.stdout, "next: xkd probe "+checkpoint, "the next command to type")
+	for _, part := range []string{"device:", " MB", "1,488,448 trainable parameters", "clips:", "output:", "step 3/3"} {
+		assert.Contains(t, r.stderr, part)
+	}
+	metrics, err := os.ReadFile(filepath.Join(dir, "run", xkd.MetricsFile))
+	require.NoError(t, err)
+	assert.Equal(t, 3, bytes.Count(metrics, []byte("\n")), "a line of metrics per step")
+
+	xkdIn(t, dir, small(3, "run")...).fails(t, 1, "--resume", "--out")
+	xkdIn(t, dir, small(3, "run", "--resume")...).fails(t, 1, "--steps")
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--batch", "4").fails(t, 2, "--batch 4", "contradicts")
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--data", "videos").fails(t, 2, "--data videos", "contradicts")
+
+	probe := xkdIn(t, dir, "probe", checkpoint, "--device", "cpu", "--clips", "24", "--seeds", "2")
+	probe.succeeds(t)
+	for _, part := range []string{"trained", "untrained", "gain", "chance", "video", "audio", "k-NN", "linear", "±"} {
+		assert.Contains(t, probe.stdout, part)
+	}
+	assert.Contains(t, probe.stderr, "none of them in training")
+	probe = xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "24", "--seeds", "1", "--network", "teacher", "--json")
+	probe.succeeds(t)
+	var p struct {
+		Rows  []xkd.ProbeRow
+		Gains []struct{ Gain, Noise *float64 }
+	}
+	require.NoError(t, json.Unmarshal([]byte(probe.stdout), &p))
+	assert.Len(t, p.Rows, 4)
+	assert.Len(t, p.Gains, 4)
+
+	xkdIn(t, dir, "probe", "nothing.safetensors").fails(t, 1, "nothing.safetensors")
+}
+
+func TestCLIDamagedCheckpoints(t *testing.T) {
+	dir := t.TempDir()
+	xkdIn(t, dir, small(1, "run")...).succeeds(t)
+	path := checkpointIn(filepath.Join(dir, "run"))
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	require.NoError(t, os.WriteFile(path, whole[:len(whole)/2], 0o644))
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--steps", "2", "--device", "cpu").fails(t, 1, xkd.CheckpointFile, "cut short")
+	xkdIn(t, dir, "probe", "run", "--device", "cpu").fails(t, 1, xkd.CheckpointFile, "cut short")
+	require.NoError(t, os.WriteFile(path, []byte("hello, world, this is no checkpoint"), 0o644))
+	xkdIn(t, dir, "probe", "run", "--device", "cpu").fails(t, 1, xkd.CheckpointFile)
+
+	// The plan says another width than the tensors have.
+	require.NoError(t, os.WriteFile(path, whole, 0o644))
+	f, err := safetensors.Load(path)
+	require.NoError(t, err)
+	f.Metadata["xkd.plan"] = strings.Replace(f.Metadata["xkd.plan"], `"embed_dim":96`, `"embed_dim":48`, 1)
+	require.NoError(t, f.Save(path))
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--steps", "2", "--device", "cpu").fails(t, 1, xkd.CheckpointFile, "shape")
+	xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "12").fails(t, 1, xkd.CheckpointFile, "shape")
+
+	f.Metadata["xkd.plan"] = "{"
+	require.NoError(t, f.Save(path))
+	xkdIn(t, dir, "probe", "run", "--device", "cpu").fails(t, 1, xkd.CheckpointFile, "plan")
+}
+
+// started is a run in progress whose JSON lines are read one by one.
+type started struct {
+	cmd    *exec.Cmd
+	lines  *bufio.Scanner
+	stderr bytes.Buffer
+}
+
+func start(t *testing.T, dir string, args ...string) *started {
+	t.Helper()
+	s := &started{cmd: exec.Command(program, args...)}
+	s.cmd.Dir = dir
+	s.cmd.Stderr = &s.stderr
+	out, err := s.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.cmd.Start())
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	s.lines = bufio.NewScanner(out)
+	return s
+}
+
+// until reads lines up to the one of a step and gives it.
+func (s *started) until(t *testing.T, step int) (line struct {
+	Event  string
+	Step   int
+	Losses map[string]float64
+}) {
+	t.Helper()
+	for line.Step < step {
+		require.True(t, s.lines.Scan(), "the run ended before step %d: %s", step, &s.stderr)
+		require.NoError(t, json.Unmarshal(s.lines.Bytes(), &line))
+		require.Equal(t, "step", line.Event)
+		require.Len(t, line.Losses, len(xkd.LossNames))
+	}
+	return line
+}
+
+// A run that is interrupted saves; one that is killed has its last checkpoint. Resumed, both end with the same bytes as a
+// run that was left alone, checkpoint and metrics alike.
+func TestCLIResume(t *testing.T) {
+	const steps = 12
+	dir := t.TempDir()
+	straight := xkdIn(t, dir, small(steps, "straight", "--json")...)
+	straight.succeeds(t)
+	lines := strings.Split(strings.TrimSpace(straight.stdout), "\n")
+	require.Len(t, lines, steps+1)
+	var end struct {
+		Event, Checkpoint string
+		Steps             int
+		Stopped           bool
+	}
+	require.NoError(t, json.Unmarshal([]byte(lines[steps]), &end))
+	assert.Equal(t, "end", end.Event)
+	assert.Equal(t, steps, end.Steps)
+	assert.False(t, end.Stopped)
+	want, err := os.ReadFile(checkpointIn(filepath.Join(dir, "straight")))
+	require.NoError(t, err)
+
+	for _, how := range []struct {
+		name   string
+		signal syscall.Signal
+	}{{"interrupted", syscall.SIGINT}, {"terminated", syscall.SIGTERM}, {"killed", syscall.SIGKILL}} {
+		t.Run(how.name, func(t *testing.T) {
+			s := start(t, dir, small(steps, how.name, "--json", "--save-every", "3")...)
+			s.until(t, 4)
+			require.NoError(t, s.cmd.Process.Signal(how.signal))
+			for s.lines.Scan() {
+				end.Stopped = false
+				require.NoError(t, json.Unmarshal(s.lines.Bytes(), &end))
+			}
+			err := s.cmd.Wait()
+			if how.signal == syscall.SIGKILL {
+				require.Error(t, err)
+			} else {
+				require.NoError(t, err, "the exit code of a run that was stopped is 0: %s", &s.stderr)
+				assert.Equal(t, "end", end.Event)
+				assert.True(t, end.Stopped)
+			}
+			l, err := xkd.LoadCheckpoint(checkpointIn(filepath.Join(dir, how.name)))
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, l.Done, 3)
+			require.Less(t, l.Done, steps, "the run was over before the signal came")
+
+			r := xkdIn(t, dir, "train", "--resume", "--out", how.name, "--device", "cpu")
+			r.succeeds(t)
+			assert.Contains(t, r.stderr, fmt.Sprintf("%d of %d steps are done", l.Done, steps))
+			got, err := os.ReadFile(checkpointIn(filepath.Join(dir, how.name)))
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(want, got), "the checkpoint's bytes")
+			metrics, err := os.ReadFile(filepath.Join(dir, how.name, xkd.MetricsFile))
+			require.NoError(t, err)
+			assert.Equal(t, steps, bytes.Count(metrics, []byte("\n")), "one line of metrics per step")
+		})
+	}
+}
+
+// A stopped run tells in words how to go on.
+func TestCLIInterruptSaysHowToGoOn(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(program, small(1000, "run")...)
+	cmd.Dir = dir
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill() })
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "step 1/") {
+	}
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	var notes []string
+	for lines.Scan() {
+		notes = append(notes, lines.Text())
+	}
+	require.NoError(t, cmd.Wait())
+	assert.Contains(t, strings.Join(notes, "\n"), "once more to end at once")
+	assert.Contains(t, stdout.String(), "xkd train --resume --out run")
+}
+
+func TestCLIDevices(t *testing.T) {
+	r := xkdIn(t, "", "devices")
+	r.succeeds(t)
+	assert.Contains(t, r.stdout, "cpu")
+	assert.Contains(t, r.stdout, "auto takes --device ")
+	assert.NotContains(t, r.stderr, "XDG_RUNTIME_DIR")
+	r = xkdIn(t, "", "devices", "--json")
+	r.succeeds(t)
+	var d struct {
+		Adapters []struct {
+			Number int
+			Class  string
+		}
+		CPU  struct{ Cores int }
+		Auto struct{ Device, Reason string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &d))
+	assert.Positive(t, d.CPU.Cores)
+	assert.NotEmpty(t, d.Auto.Reason)
+	for i, a := range d.Adapters {
+		assert.Equal(t, i, a.Number)
+	}
+	if len(d.Adapters) > 0 {
+		xkdIn(t, t.TempDir(), "train", "--device", fmt.Sprint(len(d.Adapters))).fails(t, 1, "--device")
+	}
+}
+
+func TestCLICheck(t *testing.T) {
+	r := xkdIn(t, "", "check", "--device", "cpu", "--op", "softmax")
+	r.succeeds(t)
+	assert.Contains(t, r.stdout, "forward")
+	assert.Contains(t, r.stdout, "backward")
+	assert.Contains(t, r.stdout, "all within their limits")
+	r = xkdIn(t, "", "check", "--device", "cpu", "--op", "softmax", "--json")
+	r.succeeds(t)
+	var ops struct {
+		Results []struct {
+			Op   string
+			Pass bool
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &ops))
+	assert.NotEmpty(t, ops.Results)
+	for _, o := range ops.Results {
+		assert.True(t, o.Pass)
+	}
+}
+
+func TestCLICheckGolden(t *testing.T) {
+	golden, err := filepath.Abs(filepath.Join("testdata", "mini_xkd.safetensors"))
+	require.NoError(t, err)
+	r := xkdIn(t, "", "check", "golden", "--device", "cpu", golden)
+	r.succeeds(t)
+	for _, group := range []string{"losses", "gradients", "clip norms", "features", "final state", "all within their limits"} {
+		assert.Contains(t, r.stdout, group)
+	}
+	r = xkdIn(t, "", "check", "golden", "--device", "cpu", "--json", golden)
+	r.succeeds(t)
+	var cases []struct {
+		Pass    bool
+		Figures []struct{ Name string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &cases))
+	require.Len(t, cases, 1)
+	assert.Greater(t, len(cases[0].Figures), 100)
+
+	// One weight changed by hand must show, by name and in the exit code.
+	f, err := safetensors.Load(golden)
+	require.NoError(t, err)
+	f.Tensors["step0/loss/vid_recon_loss"].Data[0] *= 1.001
+	wrong := filepath.Join(t.TempDir(), "wrong.safetensors")
+	require.NoError(t, f.Save(wrong))
+	r = xkdIn(t, "", "check", "golden", "--device", "cpu", wrong)
+	assert.Equal(t, 1, r.code)
+	assert.Contains(t, r.stdout, "step0/loss/vid_recon_loss")
+	assert.Contains(t, r.stdout, "1 MISSED")
+	xkdIn(t, "", "check", "golden", "--device", "cpu", "missing.safetensors").fails(t, 1, "missing.safetensors")
+}
