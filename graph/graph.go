@@ -156,15 +156,15 @@ func (g *Graph) Apply(op *Op, attrs any, inputs ...*Node) *Node {
 		}
 		n.NeedsGrad = n.NeedsGrad || in.NeedsGrad
 	}
+	if op.NoGrad != "" {
+		n.NeedsGrad = false
+	}
+	n.Shape = op.Shape(n)
 	for _, i := range op.Updates {
 		if inputs[i].Kind != KindState {
 			Failf("graph: %s would update %s, which is no state", op.Name, inputs[i].Label())
 		}
 	}
-	if op.NoGrad != "" {
-		n.NeedsGrad = false
-	}
-	n.Shape = op.Shape(n)
 	return g.add(n)
 }
 
