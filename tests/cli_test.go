@@ -137,6 +137,7 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"probe --network both x", "student or teacher"},
 		{"check --op nonsense", "matmul"},
 		{"check steps", "check step"},
+		{"check step --batch 0", "--batch 0"},
 		{"check golden", "golden case"},
 		{"bench --steps 0", "--steps"},
 		{"version now", "now"},
@@ -426,6 +427,23 @@ func TestCLICheck(t *testing.T) {
 	for _, o := range ops.Results {
 		assert.True(t, o.Pass)
 	}
+}
+
+func TestCLICheckStep(t *testing.T) {
+	// The CPU against itself: what is tested is the report.
+	r := xkdIn(t, "", "check", "step", "--device", "cpu", "--batch", "1")
+	r.succeeds(t)
+	assert.Contains(t, r.stdout, "worst")
+	assert.Contains(t, r.stdout, "all within their limits")
+	r = xkdIn(t, "", "check", "step", "--device", "cpu", "--batch", "1", "--variant", "xkd_mats", "--json")
+	r.succeeds(t)
+	var s struct {
+		Nodes int
+		Pass  bool
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &s))
+	assert.True(t, s.Pass)
+	assert.Greater(t, s.Nodes, 1000)
 }
 
 func TestCLICheckGolden(t *testing.T) {

@@ -59,8 +59,8 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&device, "device", "auto", deviceUsage)
-	fl.StringVar(&preset, "preset", "nano", "`size` of the networks")
-	fl.StringVar(&variant, "variant", xkd.XKD, "`variant` of the method")
+	fl.StringVar(&preset, "preset", "nano", presetUsage)
+	fl.StringVar(&variant, "variant", xkd.XKD, variantUsage)
 	fl.IntVar(&batch, "batch", 16, "clips per step")
 	fl.IntVar(&steps, "steps", 10, "steps timed")
 	fl.IntVar(&warm, "warm", 2, "steps before them")

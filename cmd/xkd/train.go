@@ -23,6 +23,14 @@ type trainFlags struct {
 	cls, resume, asJSON                bool
 }
 
+// Help of the flags that fix a network, for all commands.
+const (
+	presetUsage      = "`size` of the networks: nano, tiny, tiny_h6, small, small_h12, base or large"
+	variantUsage     = "`variant`: xkd (separate networks), xkd_mas (the students share blocks) or xkd_mats (the teachers too)"
+	attentionUsage   = "cross-modal attention `weights`: mean or softmax"
+	teacherViewUsage = "`view` that the teachers see: global (the paper) or local0 (the released code)"
+)
+
 func newTrain() *cobra.Command {
 	var f trainFlags
 	cmd := &cobra.Command{
@@ -42,8 +50,8 @@ and resumed ends with the same bits as one that was not.`,
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.StringVar(&f.data, "data", syntheticData, "`folder` of video files with sound, or synthetic for generated clips")
-	fl.StringVar(&f.preset, "preset", "nano", "`size` of the networks: nano, tiny, tiny_h6, small, small_h12, base or large")
-	fl.StringVar(&f.variant, "variant", xkd.XKD, "`variant`: xkd (separate networks), xkd_mas (the students share blocks) or xkd_mats (the teachers too)")
+	fl.StringVar(&f.preset, "preset", "nano", presetUsage)
+	fl.StringVar(&f.variant, "variant", xkd.XKD, variantUsage)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.IntVar(&f.steps, "steps", 300, "steps to train; with --resume, the new total")
 	fl.IntVar(&f.batch, "batch", 16, "clips per step")
@@ -53,8 +61,8 @@ and resumed ends with the same bits as one that was not.`,
 	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose plan holds")
 	fl.Float64Var(&f.difficulty, "difficulty", media.DefaultDifficulty, "of the generated clips, from 0 to 1")
 	fl.BoolVar(&f.cls, "cls", true, "networks have a class token")
-	fl.StringVar(&f.attention, "attention", xkd.AttentionMean, "cross-modal attention `weights`: mean or softmax")
-	fl.StringVar(&f.teacherView, "teacher-view", xkd.TeacherGlobal, "`view` that the teachers see: global (the paper) or local0 (the released code)")
+	fl.StringVar(&f.attention, "attention", xkd.AttentionMean, attentionUsage)
+	fl.StringVar(&f.teacherView, "teacher-view", xkd.TeacherGlobal, teacherViewUsage)
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
 	fl.IntVar(&f.workers, "workers", 0, "goroutines that prepare clips; 0 means one per core")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON line per step and one at the end")
