@@ -12,9 +12,14 @@ import (
 	"goxkd/graph/op"
 )
 
-// fast gives the BLAS form of an operation, or nil.
+// fast gives the form of an operation that uses a BLAS or the processor's vectors, or nil.
 func fast[T graph.Float](name string) graph.Ref[T] {
+	var f any
 	switch name {
+	case "gelu":
+		f = graph.Ref[float32](gelu)
+	case "gelu_grad":
+		f = graph.Ref[float32](geluGrad)
 	case "matmul":
 		return matMul[T]
 	case "attention":
@@ -24,7 +29,8 @@ func fast[T graph.Float](name string) graph.Ref[T] {
 	case "attention_probs":
 		return attentionProbs[T]
 	}
-	return nil
+	ref, _ := f.(graph.Ref[T]) // nil for float64
+	return ref
 }
 
 // matrix is a dense row-major matrix whose rows start stride elements apart.
@@ -104,26 +110,7 @@ func rowsOf[T graph.Float](x []T, bh, tokens, heads, width int) matrix[T] {
 // probs writes softmax(q kᵀ/√width) to p.
 func (h head[T]) probs(p matrix[T]) {
 	gemm(false, true, T(1/math.Sqrt(float64(h.q.cols))), h.q, h.k, 0, p)
-	for i := 0; i < p.rows; i++ {
-		softmax(p.data[i*p.cols : (i+1)*p.cols])
-	}
-}
-
-func softmax[T graph.Float](x []T) {
-	peak := x[0]
-	for _, v := range x {
-		peak = max(peak, v)
-	}
-	var sum float64
-	for i, v := range x {
-		e := math.Exp(float64(v - peak))
-		x[i] = T(e)
-		sum += e
-	}
-	inv := T(1 / sum)
-	for i := range x {
-		x[i] *= inv
-	}
+	softmaxRows(p.data, p.cols)
 }
 
 // squares lends buffers for the N x N matrices of a head.

@@ -2,7 +2,7 @@ package cpu
 
 /*
 #cgo CFLAGS: -O3
-#include "sgemm.h"
+#include "simd.h"
 */
 import "C"
 
@@ -18,12 +18,7 @@ type simd struct {
 	level C.int
 }
 
-func init() { blas32.Use(simd{level: levelOf(simd{}.best())}) }
-
-// best is the widest instruction set of this processor: 0 baseline, 1 AVX2, 2 AVX-512.
-func (simd) best() int { return int(C.xkd_sgemm_level()) }
-
-func levelOf(level int) C.int { return C.int(level) }
+func init() { blas32.Use(simd{level: level}) }
 
 // shareFrom is the number of multiplications from which a product is shared out over the cores.
 const shareFrom = 1 << 19

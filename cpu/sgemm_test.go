@@ -13,8 +13,8 @@ import (
 // scales, and sizes past every block.
 func TestSgemm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	top := simd{}.best()
-	for level := 0; level <= top; level++ {
+	top := level
+	for level := top - top; level <= top; level++ {
 		for _, size := range [][3]int{{1, 1, 1}, {5, 7, 3}, {12, 32, 16}, {13, 33, 300}, {97, 515, 257}, {145, 145, 32}, {110, 530, 270}} {
 			for _, form := range []string{"nn", "nt", "tn", "tt"} {
 				m, n, k := size[0], size[1], size[2]
@@ -49,7 +49,7 @@ func TestSgemm(t *testing.T) {
 					}
 					for _, beta := range []float32{0, 1, 0.5} {
 						got := append([]float32(nil), c...)
-						simd{level: levelOf(level)}.Sgemm(trans(tA), trans(tB), m, n, k, 0.7, a, lda, b, ldb, beta, got, ldc)
+						simd{level: level}.Sgemm(trans(tA), trans(tB), m, n, k, 0.7, a, lda, b, ldb, beta, got, ldc)
 						for i, v := range got {
 							want := float64(c[i])
 							if i%ldc < n {
@@ -91,7 +91,7 @@ func BenchmarkSgemm(b *testing.B) {
 		for _, impl := range []struct {
 			name string
 			blas.Float32
-		}{{"simd", simd{level: levelOf(simd{}.best())}}, {"gonum", simd{}.Implementation}} {
+		}{{"simd", simd{level: level}}, {"gonum", simd{}.Implementation}} {
 			b.Run(s.name+"/"+impl.name, func(b *testing.B) {
 				for b.Loop() {
 					impl.Sgemm(s.tA, s.tB, s.m, s.n, s.k, 1, x, lda, y, ldb, 0, z, s.n)

@@ -1,0 +1,57 @@
+package cpu
+
+/*
+#include "simd.h"
+*/
+import "C"
+
+import (
+	"math"
+
+	"goxkd/graph"
+)
+
+// level is this processor's widest instruction set.
+var level = C.int(C.xkd_simd_level())
+
+// softmaxRows replaces each row of x [rows,cols] by its softmax.
+func softmaxRows[T graph.Float](x []T, cols int) {
+	if len(x) == 0 {
+		return
+	}
+	if x32, ok := any(x).([]float32); ok {
+		C.xkd_softmax(level, (*C.float)(&x32[0]), C.int(len(x)/cols), C.int(cols))
+		return
+	}
+	for ; len(x) > 0; x = x[cols:] {
+		row := x[:cols]
+		peak := row[0]
+		for _, v := range row {
+			peak = max(peak, v)
+		}
+		var sum float64
+		for i, v := range row {
+			e := math.Exp(float64(v - peak))
+			row[i] = T(e)
+			sum += e
+		}
+		for i := range row {
+			row[i] = T(float64(row[i]) / sum)
+		}
+	}
+}
+
+// piece is the number of elements from which GELU is shared out.
+const piece = 4096
+
+func gelu(c *graph.Call[float32]) {
+	c.Par(len(c.Out), piece, func(lo, hi int) {
+		C.xkd_gelu(level, (*C.float)(&c.In[0][lo]), (*C.float)(&c.Out[lo]), C.int(hi-lo))
+	})
+}
+
+func geluGrad(c *graph.Call[float32]) {
+	c.Par(len(c.Out), piece, func(lo, hi int) {
+		C.xkd_gelu_grad(level, (*C.float)(&c.In[0][lo]), (*C.float)(&c.In[1][lo]), (*C.float)(&c.Out[lo]), C.int(hi-lo))
+	})
+}

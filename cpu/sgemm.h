@@ -1,7 +1,0 @@
-// xkd_sgemm_level is the widest instruction set of this processor: 0 baseline, 1 AVX2 with FMA, 2 AVX-512.
-int xkd_sgemm_level(void);
-
-// xkd_sgemm is C[m,n] = alpha·A·B + beta·C; element (i,k) of A stands at i·arow + k·acol, (k,j) of B at k·brow + j·bcol,
-// (i,j) of C at i·ldc + j. A beta of 0 ignores what C holds.
-void xkd_sgemm(int level, int m, int n, int k, float alpha, const float *a, long arow, long acol,
-               const float *b, long brow, long bcol, float beta, float *c, long ldc);
