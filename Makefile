@@ -1,12 +1,12 @@
 # The only entry: `make` lists what there is.
 
-# What `make demo` does; `make demo DEMO_STEPS=50` is quicker and shows less.
-DEMO_STEPS  ?= 300
-DEMO_BATCH  ?= 16
-DEMO_CLIPS  ?= 768
-DEMO_SEEDS  ?= 3
-DEMO_DEVICE ?= auto
-DEMO_OUT    ?= runs/demo
+# What `make demo` does; `make demo DEMO_STEPS      ?= 300
+DEMO_BATCH      ?= 16
+DEMO_DIFFICULTY ?= 0.5
+DEMO_CLIPS      ?= 768
+DEMO_SEEDS      ?= 3
+DEMO_DEVICE     ?= auto
+DEMO_OUT        ?= runs/demo
 
 # Go's usual place, for shells that have not been told of it.
 export PATH := $(PATH):/usr/local/go/bin
@@ -73,7 +73,7 @@ build: setup ## build bin/xkd
 
 demo: build ## train on generated clips and probe what was learnt, about 4 minutes on two cores
 	@rm -rf $(DEMO_OUT)
-	bin/xkd train --data synthetic --preset nano --steps $(DEMO_STEPS) --batch $(DEMO_BATCH) --device $(DEMO_DEVICE) --out $(DEMO_OUT)
+	bin/xkd train --data synthetic --preset nano --steps $(DEMO_STEPS) --batch $(DEMO_BATCH) --difficulty $(DEMO_DIFFICULTY) --device $(DEMO_DEVICE) --out $(DEMO_OUT)
 	bin/xkd probe $(DEMO_OUT)/checkpoint.safetensors --clips $(DEMO_CLIPS) --seeds $(DEMO_SEEDS) --device $(DEMO_DEVICE)
 
 test: setup lint ## all checks and tests, as continuous integration runs them
