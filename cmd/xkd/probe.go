@@ -152,7 +152,13 @@ func printProbe(w io.Writer, r *xkd.ProbeResult, f probeFlags) error {
 	return err
 }
 
-func percent(s xkd.Score) string { return fmt.Sprintf("%.1f ± %.1f", 100*s.Mean, 100*s.Std) }
+// percent writes a score; without a spread over seeds there is none to show.
+func percent(s xkd.Score) string {
+	if s.Std == 0 {
+		return fmt.Sprintf("%.1f", 100*s.Mean)
+	}
+	return fmt.Sprintf("%.1f ± %.1f", 100*s.Mean, 100*s.Std)
+}
 
 // verdict says in one sentence what training has moved and what not.
 func verdict(r *xkd.ProbeResult) string {
