@@ -51,33 +51,27 @@ func TestLogMelMatchesGolden(t *testing.T) {
 		got := s.LogMel(nil, golden[name+"/wave"])
 		want := golden[name+"/logmel"]
 		require.Len(t, got, len(want), name)
-		frames := len(got) / 80
-		loudest := make([]float32, frames)
-		for f := range frames {
-			loudest[f] = want[f]
-			for m := range 80 {
-				loudest[f] = max(loudest[f], want[m*frames+f])
-			}
-		}
-		// The golden FFT ran in float32: its rounding, 1e-7 of the loudest amplitude, shows in bands more
-		// than 15 log units below the frame's loudest (power ratio e^15 = 3e6). Only there more is allowed;
-		// TestPowerMatchesTheDefinition settles whose figures those are.
-		worst, faint := 0.0, 0.0
-		diff, norm := 0.0, 0.0
+		worst, diff, norm := 0.0, 0.0, 0.0
 		for i := range got {
 			d := math.Abs(float64(got[i] - want[i]))
+			worst = max(worst, d)
 			diff += d * d
 			norm += float64(want[i]) * float64(want[i])
-			if (loudest[i%frames]-want[i])*LogStd > 15 {
-				faint = max(faint, d)
-			} else {
-				worst = max(worst, d)
-			}
 		}
-		t.Logf("%s: largest difference %.2g, in faint bands %.2g, relative norm %.2g", name, worst, faint, math.Sqrt(diff/norm))
+		t.Logf("%s: largest difference %.2g, relative norm %.2g", name, worst, math.Sqrt(diff/norm))
 		require.Less(t, worst, 1e-4, name)
-		require.Less(t, faint, 4e-4, name)
 		require.Less(t, math.Sqrt(diff/norm), 1e-5, name)
+	}
+}
+
+// The window is Hann's within the rounding of float32 angles, with the ends and the middle exact.
+func TestHann(t *testing.T) {
+	for _, n := range []int{4, 400, 512, 1024} {
+		w := hann(n)
+		require.Equal(t, []float64{0, 1}, []float64{w[0], w[n/2]})
+		for i, v := range w {
+			require.InDelta(t, math.Pow(math.Sin(math.Pi*float64(i)/float64(n)), 2), v, 3e-7)
+		}
 	}
 }
 
@@ -94,7 +88,7 @@ func TestPowerMatchesTheDefinition(t *testing.T) {
 	for _, k := range []int{0, 1, 30, 52, 55, 100, 300, 511, 512} {
 		re, im := 0.0, 0.0
 		for n := range 1024 {
-			x := float64(wave[300+n]) * math.Pow(math.Sin(math.Pi*float64(n)/1024), 2)
+			x := float64(wave[300+n]) * s.window[n]
 			re += x * math.Cos(2*math.Pi*float64(k*n%1024)/1024)
 			im -= x * math.Sin(2*math.Pi*float64(k*n%1024)/1024)
 		}
@@ -139,7 +133,7 @@ func TestPowerObeysParseval(t *testing.T) {
 	energy := 0.0
 	for i := range wave {
 		wave[i] = float32(r.NormFloat64())
-		v := float64(wave[i]) * (0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/512))
+		v := float64(wave[i]) * s.window[i]
 		energy += v * v
 	}
 	s.powerAt(wave, 0)
@@ -189,7 +183,7 @@ func TestLogMelOfShortWaves(t *testing.T) {
 	}
 	// Reflection of a constant is that constant, so its power is that of the window's: (0.25*512)^2.
 	s.powerAt([]float32{0.25, 0.25, 0.25}, -512)
-	require.InEpsilon(t, math.Pow(0.25*512, 2), s.power[0], 1e-9)
+	require.InEpsilon(t, math.Pow(0.25*512, 2), s.power[0], 1e-6)
 	// x[-1] is x[1], x[n] is x[n-2], and so on for as long as needed.
 	wave := []float32{1, 2, 3}
 	for i, want := range map[int]float64{-4: 1, -3: 2, -2: 3, -1: 2, 0: 1, 2: 3, 3: 2, 4: 1, 5: 2} {
