@@ -141,7 +141,7 @@ func TestBlur(t *testing.T) {
 	data[12] = 1 // the middle of red
 	data[25] = 1 // the corner of green
 	v := view{data, 1, 25}
-	v.blur(0, 5, k, make([]float32, 25))
+	v.blur(0, 5, k, k, make([]float32, 25))
 	require.InDelta(t, 0.451863*0.451863, data[12], 1e-6)
 	require.InDelta(t, 0.451863*0.274069, data[7], 1e-6)
 	require.InDelta(t, 0.274069*0.274069, data[6], 1e-6)
@@ -152,8 +152,37 @@ func TestBlur(t *testing.T) {
 	require.InDelta(t, 0.274069*0.451863, data[26], 1e-6)
 	flat := view{[]float32{0.3, 0.3, 0.3, 0.3}, 1, 4}
 	flat.data = append(flat.data, make([]float32, 8)...)
-	flat.blur(0, 2, gaussian(9, 2), make([]float32, 4))
+	flat.blur(0, 2, gaussian(9, 2), gaussian(9, 2), make([]float32, 4))
 	require.InDeltaSlice(t, []float32{0.3, 0.3, 0.3, 0.3}, flat.data[:4], 1e-6, "a kernel wider than the frame")
+}
+
+// The recipe's blur has nine taps, one sigma in 0.1-2 for both axes; only the setting reads the pair as
+// (x, y), which leaves rows nearly as they are (exp(-50) beside 1) and blurs columns by sigma 2.
+func TestBlurSigma(t *testing.T) {
+	a := DefaultSpec().VideoLocal
+	require.Equal(t, []any{9, [2]float64{0.1, 2}, 0.5, false}, []any{a.BlurKernel, a.BlurSigma, a.Blur, a.BlurPair})
+	r := newRand(6)
+	low, high := float32(1), float32(0)
+	for range 2000 {
+		x, y := a.blurKernels(r)
+		require.Equal(t, x, y)
+		low, high = min(low, x[4]), max(high, x[4])
+	}
+	// The middle tap is 1 for sigma 0.1 and 1/(1+2*(0.882497+0.606531+0.324652+0.135335)) = 0.204164 for 2.
+	require.InDelta(t, 1, high, 1e-6)
+	require.InDelta(t, 0.204164, low, 0.002)
+	a.BlurPair = true
+	x, y := a.blurKernels(r)
+	require.InDelta(t, 1, x[4], 1e-6)
+	require.InDelta(t, 0.204164, y[4], 1e-6)
+	require.InDelta(t, 0.204164*0.882497, y[5], 1e-6)
+	data := make([]float32, 3*81)
+	data[40] = 1
+	view{data, 1, 81}.blur(0, 9, x, y, make([]float32, 81))
+	require.InDelta(t, 0.204164, data[40], 1e-6)
+	require.InDelta(t, 0, data[41], 1e-6, "nothing along x")
+	require.InDelta(t, 0.204164*0.882497, data[49], 1e-6)
+	require.NoError(t, a.validate("v"))
 }
 
 func TestNormalise(t *testing.T) {

@@ -116,18 +116,18 @@ func trapezoid(h float32) float32 {
 
 func clamp01(x float32) float32 { return min(max(x, 0), 1) }
 
-// blur is a Gaussian blur of frame t with kernel taps exp(-x^2/2sigma^2), normalised; the frame is
-// continued by reflection about its edge pixels.
-func (v view) blur(t, size int, kernel []float32, scratch []float32) {
-	half := len(kernel) / 2
+// blur is a Gaussian blur of frame t with kernel taps exp(-x^2/2sigma^2), normalised, along x and
+// along y; the frame is continued by reflection about its edge pixels.
+func (v view) blur(t, size int, alongX, alongY []float32, scratch []float32) {
+	halfX, halfY := len(alongX)/2, len(alongY)/2
 	r, g, b := v.planes(t)
 	for _, p := range [][]float32{r, g, b} {
 		for y := range size {
 			row := p[y*size:][:size]
 			for x := range size {
 				sum := float32(0)
-				for k, w := range kernel {
-					sum += w * row[reflectIndex(x+k-half, size)]
+				for k, w := range alongX {
+					sum += w * row[reflectIndex(x+k-halfX, size)]
 				}
 				scratch[y*size+x] = sum
 			}
@@ -135,8 +135,8 @@ func (v view) blur(t, size int, kernel []float32, scratch []float32) {
 		for y := range size {
 			out := p[y*size:][:size]
 			clear(out)
-			for k, w := range kernel {
-				row := scratch[reflectIndex(y+k-half, size)*size:][:size]
+			for k, w := range alongY {
+				row := scratch[reflectIndex(y+k-halfY, size)*size:][:size]
 				for x, s := range row {
 					out[x] += w * s
 				}
@@ -174,6 +174,15 @@ func gaussian(n int, sigma float64) []float32 {
 		k[i] = float32(math.Exp(-x*x/(2*sigma*sigma)) / sum)
 	}
 	return k
+}
+
+// blurKernels draws the blur: one sigma for both axes, or with BlurPair the pair itself.
+func (a VideoAug) blurKernels(r *rand.Rand) (alongX, alongY []float32) {
+	if a.BlurPair {
+		return gaussian(a.BlurKernel, a.BlurSigma[0]), gaussian(a.BlurKernel, a.BlurSigma[1])
+	}
+	k := gaussian(a.BlurKernel, uniform(r, a.BlurSigma[0], a.BlurSigma[1]))
+	return k, k
 }
 
 // normalise subtracts the mean and divides by the deviation of each channel.
@@ -225,9 +234,9 @@ func augmentVideo(dst []float32, c *Clip, first, frames, size int, a VideoAug, r
 		}
 	}
 	if r.Float64() < a.Blur {
-		kernel := gaussian(a.BlurKernel, uniform(r, a.BlurSigma[0], a.BlurSigma[1]))
+		alongX, alongY := a.blurKernels(r)
 		for t := range frames {
-			v.blur(t, size, kernel, scratch[:size*size])
+			v.blur(t, size, alongX, alongY, scratch[:size*size])
 		}
 	}
 	v.normalise()

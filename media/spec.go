@@ -22,6 +22,9 @@ type VideoAug struct {
 	Blur       float64    `json:"blur"`        // probability of a Gaussian blur
 	BlurSigma  [2]float64 `json:"blur_sigma"`  // pixels, lowest and highest
 	BlurKernel int        `json:"blur_kernel"` // pixels, odd
+	// BlurPair reads BlurSigma as the figures along x and y, the same for every view, as the released
+	// code does by mistake.
+	BlurPair bool `json:"blur_pair,omitempty"`
 }
 
 // AudioAug holds the parameters of one audio view's augmentation.
@@ -34,6 +37,8 @@ type AudioAug struct {
 	CanvasTime float64    `json:"canvas_time"` // width of the virtual canvas over the log-mel's
 	FreqScale  [2]float64 `json:"freq_scale"`  // height of the crop over the log-mel's
 	TimeScale  [2]float64 `json:"time_scale"`  // width of the crop over the log-mel's
+
+	SpecAugment // masks and time warp, after the crop
 }
 
 // Spec names every shape of a batch and every parameter of its augmentations.
@@ -143,7 +148,7 @@ func (s Spec) Validate() error {
 			s.LocalSpecFrames, s.LocalSamples(), s.Hop, want)
 	}
 	errs = append(errs, s.Video.validate("video"), s.VideoLocal.validate("video_local"),
-		s.Audio.validate("audio"), s.AudioLocal.validate("audio_local"))
+		s.Audio.validate("audio", s.Mels, s.SpecFrames), s.AudioLocal.validate("audio_local", s.Mels, s.LocalSpecFrames))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("media spec: %w", err)
 	}
@@ -164,13 +169,19 @@ func (a VideoAug) validate(name string) error {
 		return fmt.Errorf("%s.hue is %g: must be within [0,0.5]", name, a.Hue)
 	case a.Blur > 0 && (a.BlurKernel < 1 || a.BlurKernel%2 == 0):
 		return fmt.Errorf("%s.blur_kernel is %d: must be odd and above 0", name, a.BlurKernel)
-	case a.Blur > 0 && !rising(a.BlurSigma, 0, 1000):
+	case a.Blur > 0 && a.BlurPair && !(a.BlurSigma[0] > 0 && a.BlurSigma[1] > 0):
+		return fmt.Errorf("%s.blur_sigma is %v: must be above 0", name, a.BlurSigma)
+	case a.Blur > 0 && !a.BlurPair && !rising(a.BlurSigma, 0, 1000):
 		return fmt.Errorf("%s.blur_sigma is %v: must rise within (0,1000]", name, a.BlurSigma)
 	}
 	return nil
 }
 
-func (a AudioAug) validate(name string) error {
+// validate checks the parameters for log-mels [mels,frames].
+func (a AudioAug) validate(name string, mels, frames int) error {
+	if err := a.SpecAugment.validate(name, mels, frames); err != nil {
+		return err
+	}
 	switch {
 	case !probability(a.Gain):
 		return fmt.Errorf("%s.gain is %g: must be within [0,1]", name, a.Gain)
@@ -182,6 +193,22 @@ func (a AudioAug) validate(name string) error {
 		return fmt.Errorf("%s: canvas_freq %g and canvas_time %g must be within [1,16]", name, a.CanvasFreq, a.CanvasTime)
 	case !rising(a.FreqScale, 0, 16) || !rising(a.TimeScale, 0, 16):
 		return fmt.Errorf("%s: freq_scale %v and time_scale %v must rise within (0,16]", name, a.FreqScale, a.TimeScale)
+	}
+	return nil
+}
+
+func (s SpecAugment) validate(name string, mels, frames int) error {
+	switch {
+	case s.TimeWarp < 0 || s.TimeWarp > 0 && s.TimeWarp > (frames-3)/2:
+		return fmt.Errorf("%s.time_warp is %d: must be in 0..%d for %d frames", name, s.TimeWarp, max((frames-3)/2, 0), frames)
+	case s.FreqMasks < 0 || s.FreqMasks > 64 || s.TimeMasks < 0 || s.TimeMasks > 64:
+		return fmt.Errorf("%s: freq_masks %d and time_masks %d must be in 0..64", name, s.FreqMasks, s.TimeMasks)
+	case s.FreqMaskWidth < 0 || s.FreqMaskWidth > mels:
+		return fmt.Errorf("%s.freq_mask_width is %d: must be in 0..%d", name, s.FreqMaskWidth, mels)
+	case s.TimeMaskWidth < 0 || s.TimeMaskWidth > frames:
+		return fmt.Errorf("%s.time_mask_width is %d: must be in 0..%d", name, s.TimeMaskWidth, frames)
+	case !probability(s.TimeMaskShare):
+		return fmt.Errorf("%s.time_mask_share is %g: must be within [0,1]", name, s.TimeMaskShare)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (s Spec) newSpectrogram() (*Spectrogram, error) {
 func newViewer(spec Spec, sg *Spectrogram) *viewer {
 	v := &viewer{spec: spec, sg: sg.Clone()}
 	side := max(spec.Size, spec.LocalSize)
-	v.scratch = make([]float32, side*side)
+	v.scratch = make([]float32, max(side*side, spec.SpecFrames))
 	if spec.Audio.ResizeCrop {
 		v.global = newResizeCrop(spec.Mels, spec.SpecFrames, spec.Audio)
 	}
@@ -110,6 +110,7 @@ func (v *viewer) augment(b *Batch, i int, c *Clip, seed, epoch uint64, index int
 			v.global.draw(r, s.Audio)
 			v.global.apply(mel)
 		}
+		s.Audio.SpecAugment.apply(mel, s.SpecFrames, r, v.scratch)
 	}
 	for k, local := range b.AudioLocal {
 		r := newRand(key(streamAudioLocal, k)...)
@@ -123,6 +124,7 @@ func (v *viewer) augment(b *Batch, i int, c *Clip, seed, epoch uint64, index int
 			v.local.draw(r, s.AudioLocal)
 			v.local.apply(mel)
 		}
+		s.AudioLocal.SpecAugment.apply(mel, s.LocalSpecFrames, r, v.scratch)
 	}
 }
 
