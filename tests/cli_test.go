@@ -198,6 +198,15 @@ func TestCLIFullDisk(t *testing.T) {
 	assert.True(t, os.IsNotExist(err))
 }
 
+// What cannot fit into memory is refused with figures, not by the runtime's stack trace.
+func TestCLITooLarge(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the free memory is known on Linux alone")
+	}
+	r := xkdIn(t, t.TempDir(), "train", "--device", "cpu", "--preset", "large", "--batch", "65536", "--steps", "1")
+	r.fails(t, 1, "memory", "--batch", " MB")
+}
+
 func TestCLITrainAndProbe(t *testing.T) {
 	dir := t.TempDir()
 	r := xkdIn(t, dir, small(3, "run")...)

@@ -66,7 +66,7 @@ A software adapter computes on the CPU's cores. The last line says which device 
 				})
 			}
 			if len(adapters) == 0 {
-				fmt.Fprintln(cmd.ErrOrStderr(), oneLine(err))
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", oneLine(err))
 			}
 			choice := chooseAuto(cmd.Context())
 			defer choice.close()

@@ -236,8 +236,12 @@ func (f *trainFlags) report(stdout, stderr io.Writer, w *watcher, s *xkd.Summary
 	if w.steps > 0 {
 		fmt.Fprintf(stdout, "trained %s in %s\n", count(w.steps, "step"), seconds(s.Seconds))
 		t := newTable("", ">step "+strconv.Itoa(w.first.Step), ">step "+strconv.Itoa(s.Steps))
+		if w.steps == 1 {
+			t = newTable("", ">step "+strconv.Itoa(s.Steps))
+		}
 		for i, label := range []string{"loss", "  align", "  kd", "  recon"} {
-			t.add(label, fmt.Sprintf("%.4f", w.first.Losses[i]), fmt.Sprintf("%.4f", s.Losses[i]))
+			row := []string{label, fmt.Sprintf("%.4f", w.first.Losses[i]), fmt.Sprintf("%.4f", s.Losses[i])}
+			t.add(row[:len(t.head)]...)
 		}
 		if err := t.print(stdout); err != nil {
 			return err
