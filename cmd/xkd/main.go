@@ -113,6 +113,7 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 		Example: `  xkd devices                                    # which GPUs there are
   xkd train --data videos/ --preset tiny         # train on a folder of videos with sound
   xkd probe runs/latest/checkpoint.safetensors   # what the features are worth`,
+		Version:           revision(),
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
