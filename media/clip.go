@@ -28,22 +28,57 @@ func (c *Clip) bytes() int64 { return int64(len(c.Frames)) + 4*int64(len(c.Wave)
 // holds empties no clip.
 func (c *Clip) cut(span Span) *Clip {
 	out := *c
-	if c.T > 0 {
-		span.Start = min(span.Start, float64(c.T)/float64(c.FPS)-span.Seconds)
+	frames, samples := span.within(c.T, c.FPS, len(c.Wave), c.Rate)
+	n := c.H * c.W * 3
+	out.Frames, out.T = c.Frames[frames[0]*n:frames[1]*n], frames[1]-frames[0]
+	out.Wave = c.Wave[samples[0]:samples[1]]
+	return &out
+}
+
+// within gives the first frame and sample that the span covers, and those after the last, in streams
+// of so many frames and samples. It shifts the span to an earlier start where a stream ends within it.
+func (s Span) within(frames, fps, samples, rate int) (frame, sample [2]int) {
+	if frames > 0 {
+		s.Start = min(s.Start, float64(frames)/float64(fps)-s.Seconds)
 	}
-	if len(c.Wave) > 0 {
-		span.Start = min(span.Start, float64(len(c.Wave))/float64(c.Rate)-span.Seconds)
+	if samples > 0 {
+		s.Start = min(s.Start, float64(samples)/float64(rate)-s.Seconds)
 	}
-	span.Start = max(span.Start, 0)
+	s.Start = max(s.Start, 0)
+	if frames > 0 {
+		frame[0] = min(int(s.Start*float64(fps)+1e-6), frames-1)
+		frame[1] = min(frame[0]+spanFrames(s.Seconds, fps), frames)
+	}
+	if samples > 0 {
+		sample[0] = min(int(s.Start*float64(rate)+0.5), samples)
+		sample[1] = min(sample[0]+int(s.Seconds*float64(rate)+0.5), samples)
+	}
+	return frame, sample
+}
+
+// between returns what the clip shows from start to end seconds and nothing else; end 0 is its own.
+// It is nil where a stream has nothing there.
+func (c *Clip) between(start, end float64) *Clip {
+	out := *c
 	if c.T > 0 {
-		first := min(int(span.Start*float64(c.FPS)+1e-6), c.T-1)
-		last := min(first+spanFrames(span.Seconds, c.FPS), c.T)
+		first, last := int(start*float64(c.FPS)+1e-6), c.T
+		if end > 0 {
+			last = min(last, max(int(end*float64(c.FPS)+0.5), first+1))
+		}
+		if first >= last {
+			return nil
+		}
 		n := c.H * c.W * 3
 		out.Frames, out.T = c.Frames[first*n:last*n], last-first
 	}
 	if len(c.Wave) > 0 {
-		first := min(int(span.Start*float64(c.Rate)+0.5), len(c.Wave))
-		last := min(first+int(span.Seconds*float64(c.Rate)+0.5), len(c.Wave))
+		first, last := int(start*float64(c.Rate)+0.5), len(c.Wave)
+		if end > 0 {
+			last = min(last, int(end*float64(c.Rate)+0.5))
+		}
+		if first >= last {
+			return nil
+		}
 		out.Wave = c.Wave[first:last]
 	}
 	return &out
@@ -102,4 +137,10 @@ type Batch struct {
 	Labels      []int       // [B], -1 when unlabelled
 	Names       []string    // [B]
 	Indices     []int       // [B], the clips' indices in the source
+}
+
+// clone is the clip with its own name and label, sharing the samples.
+func (c *Clip) clone() *Clip {
+	out := *c
+	return &out
 }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -47,28 +45,24 @@ func (v *videoStream) shape(size int) (w, h, cropW, cropH int) {
 // decode reads the wanted streams of a span in one process: frames on standard output, samples on
 // descriptor 3. A damaged file serves as far as it yields a frame and a sample of each wanted stream;
 // where the streams have an end before the span's start, the span is taken from the file's start.
-func decode(ctx context.Context, path string, p *probed, span Span, f format) (*Clip, error) {
-	clip, err := decodeSpan(ctx, path, p, span, f)
+func decode(ctx context.Context, in place, p *probed, span Span, f format) (*Clip, error) {
+	clip, err := decodeSpan(ctx, in, p, span, f)
 	if err == nil || ctx.Err() != nil || span.Start <= 0 || !errors.Is(err, errEmpty) {
 		return clip, err
 	}
-	return decodeSpan(ctx, path, p, Span{0, span.Seconds}, f)
+	return decodeSpan(ctx, in, p, Span{0, span.Seconds}, f)
 }
 
 // errEmpty marks a span without frames or samples.
 var errEmpty = errors.New("nothing decoded")
 
-func decodeSpan(ctx context.Context, path string, p *probed, span Span, f format) (*Clip, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
+func decodeSpan(ctx context.Context, in place, p *probed, span Span, f format) (*Clip, error) {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
 	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1"}
 	if span.Start > 0 {
 		args = append(args, "-ss", decimal(span.Start))
 	}
-	args = append(args, inputArgs(path)...)
+	args = append(args, in.args()...)
 	var outs []int
 	clip := &Clip{FPS: f.fps, Rate: f.rate}
 	if p.video != nil {
@@ -97,7 +91,7 @@ func decodeSpan(ctx context.Context, path string, p *probed, span Span, f format
 	}
 	why := errEmpty
 	if err != nil {
-		why = fmt.Errorf("%w: %s", errEmpty, strings.TrimPrefix(err.Error(), "file:"+path+": "))
+		why = fmt.Errorf("%w: %s", errEmpty, in.complaint(err))
 	}
 	if p.video != nil {
 		n := clip.W * clip.H * 3

@@ -1,29 +1,34 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// FolderOptions say what is wanted of a folder of clips. Zero fields take the defaults named; with
+// FolderOptions say what is wanted of a folder or a list of clips. Zero fields take the defaults named; with
 // neither NeedVideo nor NeedAudio both are needed, as for training.
 type FolderOptions struct {
 	NeedVideo bool // clips must have video; with NeedVideo alone, sound is not decoded
 	NeedAudio bool // clips must have audio; with NeedAudio alone, frames are not decoded
 
-	LabelColumn string // column of labels.csv (default its first)
-	Split       string // keep only clips of this split in labels.csv (default all)
+	LabelColumn string // column of labels.csv (default its first), or of a manifest (default label)
+	Split       string // keep only clips of this split (default all)
+	Fold        int    // split of UCF101 and HMDB51, test fold of ESC-50 (default 1)
+	Root        string // folder that the paths of a list are below (default the list's own, or near it)
 
 	FPS  int // frames per second (default 8)
 	Size int // shorter side of the frames in pixels (default 112)
@@ -34,7 +39,7 @@ type FolderOptions struct {
 	Check        bool          // decode the beginning of each file too, so that damage shows at once
 	Timeout      time.Duration // for each child process (default 60 s); a clip that takes longer counts as failed
 	WholeSeconds float64       // files up to this length are decoded whole, longer ones by seeking (default 10)
-	ProbeCache   string        // file in which ffprobe's answers are kept between runs (default none)
+	Index        string        // file that keeps what is known of the clips' files (default IndexFile in the folder, or in the user's cache)
 	CacheBytes   int64         // memory for clips decoded whole (default 256 MiB; negative for none)
 }
 
@@ -55,6 +60,7 @@ func (o FolderOptions) withDefaults() FolderOptions {
 	defaults(&o.FPS, 8)
 	defaults(&o.Size, 112)
 	defaults(&o.Rate, 16000)
+	defaults(&o.Fold, 1)
 	defaults(&o.Workers, runtime.GOMAXPROCS(0))
 	if o.Timeout <= 0 {
 		o.Timeout = time.Minute
@@ -68,30 +74,50 @@ func (o FolderOptions) withDefaults() FolderOptions {
 	return o
 }
 
-// Report tells what a folder holds.
+// Report tells what was found.
 type Report struct {
 	Good      int       // clips that can be used
 	Bad       []BadFile // media files that cannot, and why, by path
+	Missing   int       // those of Bad that a list names but that do not exist
 	Ignored   int       // files that are no media by their extension
 	Unlabeled int       // clips without a label
-	Split     int       // clips left out because they belong to another split
+	Split     int       // clips left out because they belong to another split, or to none
 }
 
-// Folder is a Source of the clips in a folder and its sub-folders, in the order of their paths.
+// Folder is a Source of clips in files: those of a folder and its sub-folders in the order of their
+// paths, or those that a list names in the list's order.
 type Folder struct {
-	dir     string
+	what    string // for errors
 	opt     FolderOptions
 	files   []folderFile
 	classes []string
 	cache   *clipCache
-	probes  *probeCache
+	index   *fileIndex
+}
+
+// listed is a clip that a folder or a list names.
+type listed struct {
+	name  string // unique to a person: the path below the folder with slashes, or as listed
+	in    place
+	label string
+	split string
+	// start and end restrict the clip, in seconds; end 0 is the file's own.
+	start, end float64
+	line       int // in the list, 0 for none
+}
+
+// listing is what gather has found.
+type listing struct {
+	what  string // what it is, for errors: "folder clips"
+	root  string // folder by which the index goes, without links
+	clips []listed
 }
 
 type folderFile struct {
-	name  string // path below the folder, with slashes
-	path  string
+	listed
+	file  int // number of the file; clips of one file share it
 	label int
-	split string
+	stamp stamp
 	info  *probed
 }
 
@@ -113,38 +139,69 @@ var mediaExtensions = func() map[string]bool {
 func OpenFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *Report, error) {
 	opt = opt.withDefaults()
 	report := &Report{}
+	list, err := gatherFolder(dir, opt, report)
+	if err != nil {
+		return nil, report, err
+	}
+	f, err := openListing(ctx, list, opt, report)
+	return f, report, err
+}
+
+// gatherFolder lists the clips of a folder.
+func gatherFolder(dir string, opt FolderOptions, report *Report) (*listing, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
 	}
 	if info, err := os.Stat(root); err != nil {
-		return nil, report, fmt.Errorf("folder %s: %w: name an existing folder of clips", dir, cause(err))
+		return nil, fmt.Errorf("folder %s: %w: name an existing folder of clips", dir, cause(err))
 	} else if !info.IsDir() {
-		return nil, report, fmt.Errorf("folder %s: this is a file: name the folder that holds it", dir)
+		return nil, fmt.Errorf("folder %s: this is a file: name the folder that holds it", dir)
 	}
 	// The folder may be named by a link itself; its table of labels lies where the name says.
 	table, err := findLabels(root, opt.LabelColumn)
 	if err != nil {
-		return nil, report, err
+		return nil, err
 	}
 	if root, err = filepath.EvalSymlinks(root); err != nil {
-		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
 	}
 	names, err := walk(root, report)
 	if err != nil {
-		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
 	}
-	f := &Folder{dir: dir, opt: opt, cache: newClipCache(opt.CacheBytes), probes: openProbeCache(opt.ProbeCache)}
-	labels := f.label(root, names, table, report)
+	return &listing{"folder " + dir, root, label(root, names, table, opt, report)}, nil
+}
+
+// openListing asks about the listed clips and returns those that can be used.
+func openListing(ctx context.Context, list *listing, opt FolderOptions, report *Report) (*Folder, error) {
+	f := newFolder(list, opt)
 	if err := f.probeAll(ctx, report); err != nil {
-		return nil, report, fmt.Errorf("folder %s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w", list.what, err)
 	}
-	f.index(labels, report)
+	f.index.keep()
+	f.number(report)
 	report.Good = len(f.files)
 	if report.Good == 0 {
-		return nil, report, fmt.Errorf("folder %s: %s", dir, hopeless(report, opt))
+		return nil, fmt.Errorf("%s: %s", list.what, hopeless(report, opt))
 	}
-	return f, report, nil
+	return f, nil
+}
+
+// newFolder takes the listed clips as they are.
+func newFolder(list *listing, opt FolderOptions) *Folder {
+	f := &Folder{what: list.what, opt: opt, cache: newClipCache(opt.CacheBytes), index: openIndex(list.root, opt.Index)}
+	numbers := map[place]int{}
+	f.files = make([]folderFile, len(list.clips))
+	for i, clip := range list.clips {
+		n, ok := numbers[clip.in]
+		if !ok {
+			n = len(numbers)
+			numbers[clip.in] = n
+		}
+		f.files[i] = folderFile{listed: clip, file: n, label: -1}
+	}
+	return f
 }
 
 // cause is the error without the operation and the path, which the text round it names.
@@ -194,111 +251,166 @@ func walk(root string, report *Report) ([]string, error) {
 	return names, err
 }
 
-// label lists the files of the wanted split and returns their labels.
-func (f *Folder) label(root string, names []string, table *labelTable, report *Report) map[string]string {
-	labels := map[string]string{}
+// label lists the files of the wanted split with their labels.
+func label(root string, names []string, table *labelTable, opt FolderOptions, report *Report) []listed {
 	// A table that names none of the files belongs to another folder beside this one.
-	if f.opt.LabelColumn == "" && f.opt.Split == "" && table != nil && !slices.ContainsFunc(names, table.has) {
+	if opt.LabelColumn == "" && opt.Split == "" && table != nil && !slices.ContainsFunc(names, table.has) {
 		table = nil
 	}
+	var clips []listed
 	for _, name := range names {
-		label, split := "", ""
+		clip := listed{name: name, in: place{path: filepath.Join(root, filepath.FromSlash(name))}}
 		if table != nil {
-			label, split, _ = table.of(name)
+			clip.label, clip.split, _ = table.of(name)
 		} else if sub, _, ok := strings.Cut(name, "/"); ok {
-			label = sub
+			clip.label = sub
 		}
-		if f.opt.Split != "" && split != f.opt.Split {
+		if opt.Split != "" && clip.split != opt.Split {
 			report.Split++
 			continue
 		}
-		if label != "" {
-			labels[name] = label
-		}
-		f.files = append(f.files, folderFile{name: name, path: filepath.Join(root, filepath.FromSlash(name)), label: -1, split: split})
+		clips = append(clips, clip)
 	}
-	return labels
+	return clips
 }
 
 // probeAll asks about every file and keeps the good ones. Only a missing tool or the end of ctx is
 // an error.
 func (f *Folder) probeAll(ctx context.Context, report *Report) error {
 	errs := make([]error, len(f.files))
-	var next atomic.Int64
-	var work sync.WaitGroup
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	for range min(f.opt.Workers, len(f.files)) {
-		work.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(f.files) || ctx.Err() != nil {
-					return
-				}
-				f.files[i].info, errs[i] = f.examine(ctx, f.files[i].path)
-				if errors.Is(errs[i], errTool) {
-					cancel(errs[i])
-				}
-			}
-		})
-	}
-	work.Wait()
-	f.probes.save()
+	parallel(f.opt.Workers, len(f.files), func(i int) {
+		if ctx.Err() != nil {
+			return
+		}
+		if errs[i] = f.examine(ctx, &f.files[i]); errors.Is(errs[i], errTool) {
+			cancel(errs[i])
+		}
+	})
 	if ctx.Err() != nil {
+		f.index.keep() // what is known already spares the next run the asking
 		return context.Cause(ctx)
 	}
 	good := f.files[:0]
 	for i, file := range f.files {
-		if errs[i] != nil {
-			report.Bad = append(report.Bad, BadFile{file.name, errs[i].Error()})
+		if errs[i] == nil {
+			good = append(good, file)
 			continue
 		}
-		good = append(good, file)
+		reason := errs[i].Error()
+		if errors.Is(errs[i], errMissing) {
+			report.Missing++
+		}
+		if file.line > 0 {
+			reason += fmt.Sprintf(" (line %d of the list)", file.line)
+		}
+		report.Bad = append(report.Bad, BadFile{file.name, reason})
 	}
 	f.files = good
-	sort.Slice(report.Bad, func(a, b int) bool { return report.Bad[a].Path < report.Bad[b].Path })
+	sort.SliceStable(report.Bad, func(a, b int) bool { return report.Bad[a].Path < report.Bad[b].Path })
 	return nil
 }
 
-// examine decides about one file.
-func (f *Folder) examine(ctx context.Context, path string) (*probed, error) {
-	answer, err := f.probes.ask(ctx, path)
-	if err != nil {
-		return nil, err
+// parallel calls do for 0..n-1 from several goroutines and returns when all are done.
+func parallel(workers, n int, do func(i int)) {
+	var next atomic.Int64
+	var work sync.WaitGroup
+	for range min(workers, n) {
+		work.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
 	}
-	info, err := parseProbe(answer, f.opt.NeedVideo, f.opt.NeedAudio)
-	if err != nil {
-		return nil, err
-	}
-	if f.opt.MaxDuration > 0 && info.duration > f.opt.MaxDuration {
-		return nil, fmt.Errorf("lasts %.1f s, more than the %.1f s allowed", info.duration, f.opt.MaxDuration)
-	}
-	if f.opt.Check {
-		if _, err := decode(ctx, path, info, Span{0, 0.5}, f.format()); err != nil {
-			return nil, err
-		}
-	}
-	return info, nil
+	work.Wait()
 }
 
-// index numbers the classes of the good files.
-func (f *Folder) index(labels map[string]string, report *Report) {
-	seen := map[string]bool{}
-	for _, file := range f.files {
-		if label, ok := labels[file.name]; ok && !seen[label] {
-			seen[label] = true
-			f.classes = append(f.classes, label)
+// examine decides about one clip.
+func (f *Folder) examine(ctx context.Context, file *folderFile) error {
+	contents, s, err := f.index.ask(ctx, file.in, file.name)
+	f.index.note(file.in, file.name, file.listed.label, file.split)
+	if err != nil {
+		return err
+	}
+	file.stamp = s
+	if file.info, err = contents.pick(f.opt.NeedVideo, f.opt.NeedAudio); err != nil {
+		return err
+	}
+	switch d := file.info.duration; {
+	case file.start > 0 && d > 0 && file.start >= d:
+		return fmt.Errorf("starts at %g s, but lasts %.1f s", file.start, d)
+	case f.opt.MaxDuration > 0 && file.duration() > f.opt.MaxDuration:
+		return fmt.Errorf("lasts %.1f s, more than the %.1f s allowed", file.duration(), f.opt.MaxDuration)
+	}
+	if f.opt.Check {
+		if _, err := decode(ctx, file.in, file.info, Span{file.start, 0.5}, f.format()); err != nil {
+			return err
 		}
 	}
-	slices.Sort(f.classes)
-	for i := range f.files {
-		label, ok := labels[f.files[i].name]
-		if !ok {
+	return nil
+}
+
+// duration is the length of the clip in seconds, 0 when unknown.
+func (file *folderFile) duration() float64 {
+	d := file.info.duration
+	switch {
+	case file.end > 0 && d > 0:
+		return min(file.end, d) - file.start
+	case file.end > 0:
+		return file.end - file.start
+	case d > 0:
+		return d - file.start
+	}
+	return 0
+}
+
+// number gives the good files their classes.
+func (f *Folder) number(report *Report) {
+	labels := make([]string, len(f.files))
+	for i, file := range f.files {
+		labels[i] = file.listed.label
+	}
+	f.classes = classesOf(labels)
+	at := map[string]int{}
+	for i, c := range f.classes {
+		at[c] = i
+	}
+	for i, name := range labels {
+		if name == "" {
 			report.Unlabeled++
 			continue
 		}
-		f.files[i].label, _ = slices.BinarySearch(f.classes, label)
+		f.files[i].label = at[name]
 	}
+}
+
+// classesOf are the distinct labels in order: of number where all are whole numbers, else of letters.
+func classesOf(labels []string) []string {
+	seen := map[string]bool{}
+	var classes []string
+	numbers := true
+	for _, name := range labels {
+		if name == "" || seen[name] {
+			continue
+		}
+		seen[name] = true
+		classes = append(classes, name)
+		if _, err := strconv.Atoi(name); err != nil {
+			numbers = false
+		}
+	}
+	slices.SortFunc(classes, func(a, b string) int {
+		if numbers {
+			x, _ := strconv.Atoi(a)
+			y, _ := strconv.Atoi(b)
+			if x != y {
+				return cmp.Compare(x, y)
+			}
+		}
+		return strings.Compare(a, b)
+	})
+	return classes
 }
 
 // hopeless says why no file can be used and what to do.
@@ -314,7 +426,7 @@ func hopeless(report *Report, opt FolderOptions) string {
 	case len(report.Bad) > 0:
 		return fmt.Sprintf("none of %d media files can be used; the first is %q: %s: put %s there", len(report.Bad), report.Bad[0].Path, report.Bad[0].Reason, kind)
 	case report.Split > 0:
-		return fmt.Sprintf("no clip belongs to split %q: name a split of %s", opt.Split, labelsFile)
+		return fmt.Sprintf("no clip belongs to split %q: name a split of its list or of %s", opt.Split, labelsFile)
 	default:
 		return fmt.Sprintf("it holds no media files (%d others): put %s there (mp4, mkv, webm, ...)", report.Ignored, kind)
 	}
@@ -323,23 +435,23 @@ func hopeless(report *Report, opt FolderOptions) string {
 // Len is the number of clips.
 func (f *Folder) Len() int { return len(f.files) }
 
-// Name is the clip's path below the folder, with slashes.
+// Name is the clip's path below the folder, with slashes, or its name in the list.
 func (f *Folder) Name(i int) string { return f.files[i].name }
 
 // Path is the clip's file.
-func (f *Folder) Path(i int) string { return f.files[i].path }
+func (f *Folder) Path(i int) string { return f.files[i].in.path }
 
 // Label is the clip's class, -1 when it has none.
 func (f *Folder) Label(i int) int { return f.files[i].label }
 
-// Split is the clip's split in labels.csv, empty without one.
+// Split is the clip's split in its list or labels.csv, empty without one.
 func (f *Folder) Split(i int) string { return f.files[i].split }
 
 // Classes are the labels in order.
 func (f *Folder) Classes() []string { return f.classes }
 
 // Duration is the length of the shorter wanted stream in seconds, 0 when the file does not tell.
-func (f *Folder) Duration(i int) float64 { return f.files[i].info.duration }
+func (f *Folder) Duration(i int) float64 { return f.files[i].duration() }
 
 // Modalities tells which streams are decoded.
 func (f *Folder) Modalities() (video, audio bool) { return f.opt.NeedVideo, f.opt.NeedAudio }
@@ -352,28 +464,107 @@ func (f *Folder) format() format {
 // length alone and never on the cache, so that the cache changes no pixel.
 func (f *Folder) Load(ctx context.Context, i int, span Span) (*Clip, error) {
 	if i < 0 || i >= len(f.files) {
-		return nil, fmt.Errorf("folder %s: no clip %d: it has %d", f.dir, i, len(f.files))
+		return nil, fmt.Errorf("%s: no clip %d: it has %d", f.what, i, len(f.files))
 	}
 	file := &f.files[i]
-	named := func(c *Clip, err error) (*Clip, error) {
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file.path, err)
-		}
-		c.Name, c.Label = file.name, file.label
-		return c, nil
-	}
-	if d := file.info.duration; d <= 0 || d > f.opt.WholeSeconds {
-		return named(decode(ctx, file.path, file.info, span, f.format()))
-	}
-	whole := f.cache.get(i)
-	if whole == nil {
-		var err error
-		// A little more than the header says: the last frame may end after it.
-		whole, err = named(decode(ctx, file.path, file.info, Span{0, f.opt.WholeSeconds + 1}, f.format()))
+	if f.short(file) {
+		whole, err := f.whole(ctx, file)
 		if err != nil {
 			return nil, err
 		}
-		f.cache.put(i, whole)
+		return whole.cut(span), nil
 	}
-	return whole.cut(span), nil
+	return f.seek(ctx, file, span)
+}
+
+// short tells whether the clip's file is decoded whole.
+func (f *Folder) short(file *folderFile) bool {
+	return file.info.duration > 0 && file.info.duration <= f.opt.WholeSeconds
+}
+
+// seek decodes the span out of a long file.
+func (f *Folder) seek(ctx context.Context, file *folderFile, span Span) (*Clip, error) {
+	if file.start == 0 && file.end == 0 {
+		return f.decode(ctx, file, span)
+	}
+	if d := file.duration(); d > 0 {
+		span.Seconds = min(span.Seconds, d)
+		span.Start = min(span.Start, d-span.Seconds)
+	}
+	// The beginning of the file is outside the clip, so nothing may be taken from there instead.
+	span.Start = file.start + max(span.Start, 0)
+	return f.decodeFrom(ctx, file, func() (*Clip, error) { return decodeSpan(ctx, file.in, file.info, span, f.format()) })
+}
+
+// whole is all of a short clip, from the cache where it is there.
+func (f *Folder) whole(ctx context.Context, file *folderFile) (*Clip, error) {
+	c := f.cache.get(file.file)
+	if c == nil {
+		var err error
+		// A little more than the header says: the last frame may end after it.
+		c, err = f.decode(ctx, file, Span{0, f.opt.WholeSeconds + 1})
+		if err != nil {
+			return nil, err
+		}
+		f.cache.put(file.file, c)
+	}
+	if file.start == 0 && file.end == 0 {
+		c = c.clone()
+	} else if c = c.between(file.start, file.end); c == nil {
+		return nil, fmt.Errorf("%s: %w between %g s and %g s", file.in.path, errEmpty, file.start, file.end)
+	}
+	// Another clip of the same file may have put it into the cache.
+	c.Name, c.Label = file.name, file.label
+	return c, nil
+}
+
+func (f *Folder) decode(ctx context.Context, file *folderFile, span Span) (*Clip, error) {
+	return f.decodeFrom(ctx, file, func() (*Clip, error) { return decode(ctx, file.in, file.info, span, f.format()) })
+}
+
+// decodeFrom makes sure that the file is the one that was opened, and names it in errors.
+func (f *Folder) decodeFrom(ctx context.Context, file *folderFile, decode func() (*Clip, error)) (*Clip, error) {
+	name := file.in.path
+	if file.in.size > 0 {
+		name += ": " + file.name
+	}
+	if err := f.unchanged(ctx, file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c, err := decode()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c.Name, c.Label = file.name, file.label
+	return c, nil
+}
+
+// unchanged refuses a file that has gone since it was opened, or that now holds other streams. One
+// that was merely touched or copied anew serves on.
+func (f *Folder) unchanged(ctx context.Context, file *folderFile) error {
+	now, err := stampOf(file.in.path)
+	if err != nil {
+		if err = missing(err); errors.Is(err, errMissing) {
+			return errors.New("the file has gone since it was opened")
+		}
+		return err
+	}
+	if now == file.stamp {
+		return nil
+	}
+	if file.in.size > 0 && now.size != file.stamp.size {
+		return errors.New("the shard has changed since it was opened")
+	}
+	contents, err := askProbe(ctx, file.in)
+	if err != nil {
+		return fmt.Errorf("the file has changed since it was opened: %w", err)
+	}
+	info, err := contents.pick(f.opt.NeedVideo, f.opt.NeedAudio)
+	if err != nil {
+		return fmt.Errorf("the file has changed since it was opened: %w", err)
+	}
+	if !reflect.DeepEqual(info, file.info) {
+		return errors.New("the file has changed since it was opened, and holds other streams now")
+	}
+	return nil
 }

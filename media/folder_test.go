@@ -211,17 +211,17 @@ func TestFolderModalities(t *testing.T) {
 	require.Len(t, report.Bad, 2)
 }
 
-func TestProbeCache(t *testing.T) {
+func TestIndexSparesProbes(t *testing.T) {
 	needTools(t)
 	dir := t.TempDir()
 	av(t, filepath.Join(dir, "a.mkv"), 1, "64x64", 8)
 	opt := small(FolderOptions{})
-	opt.ProbeCache = filepath.Join(dir, "cache", "probe.json")
+	opt.Index = filepath.Join(dir, "cache", "probe.json")
 	ctx := context.Background()
 	f, _, err := OpenFolder(ctx, dir, opt)
 	require.NoError(t, err)
 	want := f.Duration(0)
-	require.FileExists(t, opt.ProbeCache)
+	require.FileExists(t, opt.Index)
 
 	path := os.Getenv("PATH")
 	t.Setenv("PATH", "")
@@ -232,7 +232,7 @@ func TestProbeCache(t *testing.T) {
 	_, _, err = OpenFolder(ctx, dir, opt)
 	require.ErrorContains(t, err, "install ffmpeg", "a changed file is asked about again")
 	t.Setenv("PATH", path)
-	require.NoError(t, os.WriteFile(opt.ProbeCache, []byte("{broken"), 0o644))
+	require.NoError(t, os.WriteFile(opt.Index, []byte("{broken"), 0o644))
 	_, _, err = OpenFolder(ctx, dir, opt)
 	require.NoError(t, err)
 }
@@ -330,7 +330,7 @@ func TestOddFiles(t *testing.T) {
 	answers := filepath.Join(t.TempDir(), "probe.json") // spares the second and third look
 	for _, need := range []FolderOptions{{NeedVideo: true, NeedAudio: true, Check: true}, {NeedVideo: true}, {NeedAudio: true}} {
 		opt := small(need)
-		opt.ProbeCache = answers
+		opt.Index = answers
 		f, report, err := OpenFolder(ctx, dir, opt)
 		require.NoError(t, err)
 		t.Logf("video %v, audio %v: %d good", need.NeedVideo, need.NeedAudio, report.Good)

@@ -18,6 +18,9 @@ type LoaderConfig struct {
 	Workers   int    // goroutines that decode and augment (default GOMAXPROCS); no effect on the batches
 	Prefetch  int    // batches made ahead (default 2); no effect on the batches
 	StartStep int    // number of the first batch, to resume a run
+	// PrefetchBytes bounds the memory of the batches made ahead (default 1 GiB): there are fewer than
+	// Prefetch where that many would not fit, but always one. No effect on the batches.
+	PrefetchBytes int64
 }
 
 // LoaderStats is what a Loader has met so far, batches made ahead included.
@@ -102,6 +105,11 @@ func NewLoader(ctx context.Context, src Source, spec Spec, cfg LoaderConfig) (*L
 	if cfg.Prefetch < 1 {
 		cfg.Prefetch = 2
 	}
+	if cfg.PrefetchBytes <= 0 {
+		cfg.PrefetchBytes = 1 << 30
+	}
+	video, audio := modalities(src)
+	cfg.Prefetch = max(1, min(cfg.Prefetch, int(cfg.PrefetchBytes/spec.batchBytes(cfg.Batch, video, audio))))
 	sg, err := spec.newSpectrogram()
 	if err != nil {
 		return nil, err
@@ -116,7 +124,7 @@ func NewLoader(ctx context.Context, src Source, spec Spec, cfg LoaderConfig) (*L
 		failed: map[attempt]bool{},
 		named:  map[int]bool{},
 	}
-	l.video, l.audio = modalities(src)
+	l.video, l.audio = video, audio
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.work.Add(1 + cfg.Workers)
 	go l.dispatch()
@@ -124,6 +132,18 @@ func NewLoader(ctx context.Context, src Source, spec Spec, cfg LoaderConfig) (*L
 		go l.serve(newViewer(spec, sg))
 	}
 	return l, nil
+}
+
+// batchBytes is the memory of a batch of b clips with the modalities named.
+func (s Spec) batchBytes(b int, video, audio bool) int64 {
+	n := 0
+	if video {
+		n += s.videoGlobal() + s.VideoLocals*s.videoLocal()
+	}
+	if audio {
+		n += s.audioGlobal() + s.AudioLocals*s.audioLocal()
+	}
+	return max(1, 4*int64(b)*int64(n))
 }
 
 // dispatch opens batches in order and hands out their slots.

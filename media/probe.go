@@ -36,12 +36,6 @@ type videoStream struct {
 
 type audioStream struct{ index int }
 
-// inputArgs are the arguments that name an input file safely: never an option, a protocol other than
-// file, or a playlist that names other files.
-func inputArgs(path string) []string {
-	return []string{"-protocol_whitelist", "file", "-format_whitelist", formats, "-i", "file:" + path}
-}
-
 // formats are the containers that are opened. Playlists, image sequences, devices and text that is
 // drawn as video are not among them.
 var formats = strings.Join([]string{
@@ -50,70 +44,125 @@ var formats = strings.Join([]string{
 	"h264", "hevc", "m4v", "yuv4mpegpipe", "gif", "rm", "dv", "ivf", "nut", "h263", "h261", "swf", "gxf",
 }, ",")
 
-// askProbe runs ffprobe on the file at the absolute path and returns its answer as JSON. The error
-// says in one line, without the path, why it has none.
-func askProbe(ctx context.Context, path string) ([]byte, error) {
+// Contents are what ffprobe tells of one file.
+type Contents struct {
+	Duration float64  `json:"duration,omitempty"` // seconds, of the container; 0 when unknown
+	Streams  []Stream `json:"streams,omitempty"`
+}
+
+// Stream is one stream of a file.
+type Stream struct {
+	Index    int     `json:"index"`
+	Kind     string  `json:"kind"` // video, audio or another of ffprobe's words
+	Codec    string  `json:"codec,omitempty"`
+	Width    int     `json:"width,omitempty"`    // stored pixels, before rotation
+	Height   int     `json:"height,omitempty"`   // stored pixels, before rotation
+	Aspect   float64 `json:"aspect,omitempty"`   // of one pixel, width over height; 0 for square
+	Rotation float64 `json:"rotation,omitempty"` // degrees
+	FPS      float64 `json:"fps,omitempty"`      // frames per second, on average
+	Rate     int     `json:"rate,omitempty"`     // Hz
+	Channels int     `json:"channels,omitempty"`
+	Duration float64 `json:"duration,omitempty"` // seconds; 0 when unknown
+	Cover    bool    `json:"cover,omitempty"`    // a picture beside the sound, no film
+}
+
+// askProbe runs ffprobe on the place. The error says in one line, without the path, why there are no
+// contents; it is a refusal when that lies in the file.
+func askProbe(ctx context.Context, in place) (Contents, error) {
 	args := append([]string{"-v", "error", "-of", "json", "-show_entries",
-		"format=duration:stream=index,codec_type,width,height,sample_rate,duration,sample_aspect_ratio:" +
-			"stream_tags=rotate:stream_disposition=attached_pic:stream_side_data=rotation"}, inputArgs(path)...)
+		"format=duration:stream=index,codec_type,codec_name,width,height,sample_rate,channels,avg_frame_rate,duration,sample_aspect_ratio:" +
+			"stream_tags=rotate:stream_disposition=attached_pic:stream_side_data=rotation"}, in.args()...)
 	outs, err := process{"ffprobe", args, probeLimit, []int{probeBytes}}.run(ctx)
 	if err != nil {
-		if errors.Is(err, errTool) || ctx.Err() != nil {
-			return nil, err
+		if errors.Is(err, errTool) || errors.Is(err, errLate) || ctx.Err() != nil {
+			return Contents{}, err
 		}
-		return nil, errors.New("not readable as media: " + strings.TrimPrefix(err.Error(), "file:"+path+": "))
+		return Contents{}, refusal("not readable as media: " + in.complaint(err))
 	}
-	return outs[0], nil
+	c, err := readProbe(outs[0])
+	if err != nil {
+		return Contents{}, refusal(err.Error())
+	}
+	return c, nil
 }
 
-// probeAnswer mirrors the part of ffprobe's JSON that matters.
-type probeAnswer struct {
-	Streams []struct {
-		Index       int
-		CodecType   string `json:"codec_type"`
-		Width       int
-		Height      int
-		SampleRate  string `json:"sample_rate"`
-		Duration    string
-		Aspect      string `json:"sample_aspect_ratio"`
-		Disposition struct {
-			AttachedPic int `json:"attached_pic"`
-		}
-		Tags     struct{ Rotate string }
-		SideData []struct{ Rotation float64 } `json:"side_data_list"`
-	}
-	Format struct{ Duration string }
-}
+// refusal is a reason that lies in a file itself, so that asking again is in vain until it changes.
+type refusal string
 
-// parseProbe picks the first usable stream of each wanted kind. The error says in one line why the
-// file cannot serve.
-func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
-	var answer probeAnswer
+func (r refusal) Error() string { return string(r) }
+
+// readProbe reads ffprobe's JSON. Figures out of range are unknown.
+func readProbe(raw []byte) (Contents, error) {
+	var answer struct {
+		Streams []struct {
+			Index       int
+			CodecType   string `json:"codec_type"`
+			CodecName   string `json:"codec_name"`
+			Width       int
+			Height      int
+			SampleRate  string `json:"sample_rate"`
+			Channels    int
+			FrameRate   string `json:"avg_frame_rate"`
+			Duration    string
+			Aspect      string `json:"sample_aspect_ratio"`
+			Disposition struct {
+				AttachedPic int `json:"attached_pic"`
+			}
+			Tags     struct{ Rotate string }
+			SideData []struct{ Rotation float64 } `json:"side_data_list"`
+		}
+		Format struct{ Duration string }
+	}
 	if err := json.Unmarshal(raw, &answer); err != nil {
-		return nil, fmt.Errorf("ffprobe's answer is not understood: %w", err)
+		return Contents{}, fmt.Errorf("ffprobe's answer is not understood: %w", err)
 	}
-	p := &probed{duration: seconds(answer.Format.Duration)}
+	c := Contents{Duration: seconds(answer.Format.Duration)}
 	for _, s := range answer.Streams {
+		out := Stream{
+			Index: s.Index, Kind: s.CodecType, Codec: s.CodecName, Width: s.Width, Height: s.Height, Channels: s.Channels,
+			Duration: seconds(s.Duration), Cover: s.Disposition.AttachedPic != 0,
+		}
+		if aspect := pixelAspect(s.Aspect); aspect != 1 {
+			out.Aspect = aspect
+		}
+		out.Rate, _ = strconv.Atoi(s.SampleRate)
+		out.FPS = quotient(s.FrameRate)
+		out.Rotation, _ = strconv.ParseFloat(s.Tags.Rotate, 64)
+		for _, d := range s.SideData {
+			if d.Rotation != 0 {
+				out.Rotation = d.Rotation
+			}
+		}
+		if !(math.Abs(out.Rotation) <= 3600) {
+			out.Rotation = 0
+		}
+		c.Streams = append(c.Streams, out)
+	}
+	return c, nil
+}
+
+// pick takes the first usable stream of each wanted kind. The error says in one line why the file
+// cannot serve.
+func (c Contents) pick(needVideo, needAudio bool) (*probed, error) {
+	p := &probed{duration: seconds(strconv.FormatFloat(c.Duration, 'g', -1, 64))}
+	for _, s := range c.Streams {
 		switch {
-		case s.CodecType == "video" && p.video == nil && s.Disposition.AttachedPic == 0 && needVideo:
+		case s.Kind == "video" && p.video == nil && !s.Cover && needVideo:
 			if s.Width < 1 || s.Height < 1 {
 				continue
 			}
-			p.video = &videoStream{index: s.Index, w: s.Width, h: s.Height, aspect: pixelAspect(s.Aspect)}
-			turn, _ := strconv.ParseFloat(s.Tags.Rotate, 64)
-			for _, d := range s.SideData {
-				if d.Rotation != 0 {
-					turn = d.Rotation
-				}
+			p.video = &videoStream{index: s.Index, w: s.Width, h: s.Height, aspect: 1}
+			if s.Aspect >= 1.0/16 && s.Aspect <= 16 {
+				p.video.aspect = s.Aspect
 			}
-			p.video.turned = int(math.Abs(math.Round(turn/90)))%2 == 1
-			p.duration = shorter(p.duration, seconds(s.Duration))
-		case s.CodecType == "audio" && p.audio == nil && needAudio:
-			if rate, _ := strconv.Atoi(s.SampleRate); rate < 1 {
+			p.video.turned = int(math.Abs(math.Round(s.Rotation/90)))%2 == 1
+			p.duration = shorter(p.duration, s.Duration)
+		case s.Kind == "audio" && p.audio == nil && needAudio:
+			if s.Rate < 1 {
 				continue
 			}
 			p.audio = &audioStream{index: s.Index}
-			p.duration = shorter(p.duration, seconds(s.Duration))
+			p.duration = shorter(p.duration, s.Duration)
 		}
 	}
 	switch {
@@ -127,6 +176,26 @@ func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
 		return nil, fmt.Errorf("frames of %dx%d pixels are too large: at most %d Mpixel are decoded", p.video.w, p.video.h, maxPixels>>20)
 	}
 	return p, nil
+}
+
+// parseProbe reads ffprobe's JSON and picks from it.
+func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
+	c, err := readProbe(raw)
+	if err != nil {
+		return nil, err
+	}
+	return c.pick(needVideo, needAudio)
+}
+
+// quotient reads "25/1"; what is unknown or absurd is 0.
+func quotient(text string) float64 {
+	a, b, _ := strings.Cut(text, "/")
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	if errX != nil || errY != nil || !(x > 0) || !(x/y > 0 && x/y < 1e6) {
+		return 0
+	}
+	return x / y
 }
 
 // maxSeconds is the longest duration that is believed: four months.

@@ -17,6 +17,9 @@ import (
 // errTool marks failures to run ffmpeg or ffprobe at all, which no other file would mend.
 var errTool = errors.New("cannot run")
 
+// errLate marks a child that was killed because its time was up.
+var errLate = errors.New("did not end")
+
 // stderrLimit bounds what is kept of a child's complaints.
 const stderrLimit = 8 << 10
 
@@ -82,7 +85,7 @@ func (p process) run(ctx context.Context) ([][]byte, error) {
 	stop()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return outs, fmt.Errorf("%s did not end within %v", p.name, p.limit)
+		return outs, fmt.Errorf("%s %w within %v", p.name, errLate, p.limit)
 	case ctx.Err() != nil:
 		return outs, ctx.Err()
 	case err != nil:

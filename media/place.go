@@ -1,0 +1,35 @@
+package media
+
+import (
+	"fmt"
+	"strings"
+)
+
+// place is where a clip's bytes lie: a whole file, or a stretch of one such as a member of a tar.
+type place struct {
+	path     string // absolute
+	at, size int64  // the stretch in bytes; size 0 is the whole file
+}
+
+// url names the place to ffmpeg, never as an option or a protocol that could leave the machine.
+func (p place) url() string {
+	if p.size == 0 {
+		return "file:" + p.path
+	}
+	return fmt.Sprintf("subfile,,start,%d,end,%d,,:file:%s", p.at, p.at+p.size, p.path)
+}
+
+// args are the arguments that name the place as an input: never an option, a protocol other than
+// file, or a playlist that names other files.
+func (p place) args() []string {
+	protocols := "file"
+	if p.size > 0 {
+		protocols = "file,subfile"
+	}
+	return []string{"-protocol_whitelist", protocols, "-format_whitelist", formats, "-i", p.url()}
+}
+
+// complaint is a tool's error without the place, which the text round it names.
+func (p place) complaint(err error) string {
+	return strings.TrimPrefix(err.Error(), p.url()+": ")
+}

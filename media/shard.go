@@ -1,0 +1,174 @@
+package media
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// sidecarBytes bounds the small members that go with a clip.
+const sidecarBytes = 4 << 20
+
+// member is a file within a tar.
+type member struct {
+	key, ext string // WebDataset's: the path up to the first dot of its last part, and what follows, in lower case
+	name     string
+	at, size int64
+}
+
+// scanTar calls visit with every regular member, in order. body reads a small one. The error says how
+// far it came; visit's own error ends it.
+func scanTar(file string, visit func(m member, body func() ([]byte, error)) error) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return cause(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return cause(err)
+	}
+	in := tar.NewReader(f)
+	for n := 0; ; n++ {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("damaged after %d members: %w", n, err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		// The reader has no buffer of its own over a file, so the file stands at the member's first byte.
+		at, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return cause(err)
+		}
+		if h.Size > info.Size()-at {
+			return fmt.Errorf("cut short within %q, after %d members", h.Name, n)
+		}
+		m := member{name: h.Name, at: at, size: h.Size}
+		m.key, m.ext = splitKey(h.Name)
+		err = visit(m, func() ([]byte, error) {
+			if h.Size > sidecarBytes {
+				return nil, fmt.Errorf("%q has %d bytes: at most %d are read", h.Name, h.Size, sidecarBytes)
+			}
+			return io.ReadAll(in)
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// splitKey takes "dir/key.seg.mp4" apart: the key "dir/key" and the extension "seg.mp4".
+func splitKey(name string) (key, ext string) {
+	dir, base := path.Split(name)
+	base, ext, _ = strings.Cut(base, ".")
+	return dir + base, strings.ToLower(ext)
+}
+
+// gatherShards lists the clips of tar shards in WebDataset's convention: members of one clip stand
+// together and share their key. The media file is the clip; its label is in .cls, in the "label" or
+// "class" of .json, or else a short .txt; a "split" may stand in .json.
+func gatherShards(where string, files []string, opt FolderOptions, report *Report) (*listing, error) {
+	dir := where
+	if len(files) == 1 && files[0] == where {
+		dir = filepath.Dir(where)
+	}
+	root, err := filepath.Abs(dir)
+	if err == nil {
+		root, err = filepath.EvalSymlinks(root)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("shards %s: %w", where, cause(err))
+	}
+	list := &listing{what: "shards " + where, root: root}
+	found := make([][]listed, len(files))
+	errs := make([]error, len(files))
+	parallel(opt.Workers, len(files), func(i int) {
+		found[i], errs[i] = scanShard(filepath.Join(root, filepath.Base(files[i])))
+	})
+	for i, file := range files {
+		if errs[i] != nil {
+			report.Bad = append(report.Bad, BadFile{filepath.Base(file), errs[i].Error()})
+		}
+		for _, clip := range found[i] {
+			if opt.Split != "" && clip.split != opt.Split {
+				report.Split++
+				continue
+			}
+			list.clips = append(list.clips, clip)
+		}
+	}
+	return list, nil
+}
+
+// scanShard lists one shard's clips; with an error, those before the damage.
+func scanShard(file string) ([]listed, error) {
+	var clips []listed
+	var clip *listed
+	var key string
+	rank := 0 // of the label's origin: a better one replaces a worse
+	finish := func() {
+		if clip != nil && clip.in.size > 0 {
+			clips = append(clips, *clip)
+		}
+		clip, rank = nil, 0
+	}
+	err := scanTar(file, func(m member, body func() ([]byte, error)) error {
+		if clip == nil || m.key != key {
+			finish()
+			clip, key = &listed{in: place{path: file}}, m.key
+		}
+		ext := m.ext[strings.LastIndexByte(m.ext, '.')+1:]
+		switch {
+		case mediaExtensions["."+ext] && clip.in.size == 0 && m.size > 0:
+			clip.in.at, clip.in.size = m.at, m.size
+			clip.name = filepath.Base(file) + "/" + m.name
+		case ext == "json" || ext == "cls" || ext == "txt":
+			text, err := body()
+			if err != nil {
+				return err
+			}
+			describe(clip, ext, text, &rank)
+		}
+		return nil
+	})
+	finish()
+	return clips, err
+}
+
+// describe takes a label and a split from a small member; what is not understood tells nothing.
+func describe(clip *listed, ext string, text []byte, rank *int) {
+	label, better := "", 0
+	switch ext {
+	case "cls":
+		label, better = strings.TrimSpace(string(text)), 3
+	case "txt":
+		label, better = strings.TrimSpace(string(text)), 1
+	case "json":
+		fields := json.NewDecoder(bytes.NewReader(text))
+		fields.UseNumber()
+		var m map[string]any
+		if fields.Decode(&m) != nil {
+			return
+		}
+		clip.split, _ = scalar(m["split"])
+		for _, name := range []string{"label", "class"} {
+			if text, ok := scalar(m[name]); ok && label == "" {
+				label, better = text, 2
+			}
+		}
+	}
+	if label != "" && len(label) <= 64 && !strings.ContainsAny(label, "\n\r\x00") && better > *rank {
+		clip.label, *rank = label, better
+	}
+}
