@@ -1,6 +1,9 @@
 package media
 
-import "fmt"
+import (
+	"fmt"
+	"math/rand/v2"
+)
 
 // viewer makes one clip's views. It owns scratch and serves one goroutine.
 type viewer struct {
@@ -98,7 +101,7 @@ func (v *viewer) augment(b *Batch, i int, c *Clip, seed, epoch uint64, index int
 	}
 	for k, local := range b.VideoLocal {
 		r := newRand(key(streamVideoLocal, k)...)
-		first := r.IntN(s.Frames - s.LocalFrames + 1)
+		first := s.drawLocalFrame(r)
 		augmentVideo(part(local, i, s.videoLocal()), c, first, s.LocalFrames, s.LocalSize, s.VideoLocal, r, v.scratch)
 	}
 	if b.AudioGlobal != nil {
@@ -115,9 +118,8 @@ func (v *viewer) augment(b *Batch, i int, c *Clip, seed, epoch uint64, index int
 	for k, local := range b.AudioLocal {
 		r := newRand(key(streamAudioLocal, k)...)
 		v.wave = fitWave(v.wave, c.Wave, s.Samples())
-		step, length := max(s.AudioLocal.StartStep, 1), s.LocalSamples()
-		start := r.IntN((len(v.wave)-length)/step+1) * step
-		wave := v.wave[start : start+length]
+		start := s.drawLocalSample(r)
+		wave := v.wave[start : start+s.LocalSamples()]
 		scaleWave(wave, float32(uniform(r, 1-s.AudioLocal.Gain, 1+s.AudioLocal.Gain)))
 		mel := v.sg.LogMel(part(local, i, s.audioLocal()), wave)
 		if v.local != nil {
@@ -126,6 +128,15 @@ func (v *viewer) augment(b *Batch, i int, c *Clip, seed, epoch uint64, index int
 		}
 		s.AudioLocal.SpecAugment.apply(mel, s.LocalSpecFrames, r, v.scratch)
 	}
+}
+
+// drawLocalFrame draws a local view's first frame; it is the first draw of its generator.
+func (s Spec) drawLocalFrame(r *rand.Rand) int { return r.IntN(s.Frames - s.LocalFrames + 1) }
+
+// drawLocalSample draws a local view's first sample; it is the first draw of its generator.
+func (s Spec) drawLocalSample(r *rand.Rand) int {
+	step := max(s.AudioLocal.StartStep, 1)
+	return r.IntN((s.Samples()-s.LocalSamples())/step+1) * step
 }
 
 // centre writes the global views of a clip without augmentation to slot i of the batch: the largest
