@@ -13,8 +13,7 @@ import (
 // scales, and sizes past every block.
 func TestSgemm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	top := level
-	for level := top - top; level <= top; level++ {
+	for level := range level + 1 {
 		for _, size := range [][3]int{{1, 1, 1}, {5, 7, 3}, {12, 32, 16}, {13, 33, 300}, {97, 515, 257}, {145, 145, 32}, {110, 530, 270}} {
 			for _, form := range []string{"nn", "nt", "tn", "tt"} {
 				m, n, k := size[0], size[1], size[2]

@@ -95,7 +95,10 @@ func Decode(r io.Reader, size int64) (*File, error) {
 		}
 		entries = append(entries, named{name, e})
 	}
-	sort.Slice(entries, func(i, j int) bool { return entries[i].Offsets[0] < entries[j].Offsets[0] })
+	sort.Slice(entries, func(i, j int) bool { // an empty tensor comes before the one that starts at its place
+		a, b := entries[i].Offsets, entries[j].Offsets
+		return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
+	})
 	body := size - 8 - int64(n)
 	var at int64
 	for _, e := range entries {

@@ -2,8 +2,10 @@ package tests
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -118,16 +120,16 @@ func TestLossFalls(t *testing.T) {
 func TestMemoryIsConstant(t *testing.T) {
 	dev := openGPU(t)
 	plan := smallPlan(t, xkd.XKD, 1000)
+	if testing.Short() {
+		plan.Recipe.Steps = 50
+	}
 	step, err := xkd.BuildStep(plan.Config, false)
 	require.NoError(t, err)
 	announced, err := dev.Announce(step.Graph, graph.PlanOptions{})
 	require.NoError(t, err)
-	var bytes int64
+	var bytes, resident int64
 	var counts gpu.Counts
 	steps := plan.Recipe.Steps
-	if testing.Short() {
-		steps = 50
-	}
 	run(t, dev, plan, t.TempDir(), xkd.RunOptions{
 		Every: 10_000,
 		Start: func(s xkd.Start) { bytes = s.Bytes },
@@ -135,12 +137,31 @@ func TestMemoryIsConstant(t *testing.T) {
 			switch {
 			case p.Step == 1:
 				counts = dev.Counts()
+			case p.Step == steps/5:
+				resident = residentBytes()
 			case p.Step == steps-1:
 				require.Equal(t, counts, dev.Counts())
+				grown := residentBytes() - resident
+				t.Logf("resident memory: %d MiB at step %d, %+d KiB by step %d", resident>>20, steps/5, grown>>10, p.Step)
+				require.Less(t, grown, int64(16<<20), "the process grows: something is not released")
 			}
 		},
 	})
 	require.InEpsilon(t, announced, bytes, 0.05)
+}
+
+// residentBytes is the process's resident memory after a garbage collection, or 0 where the system does not tell.
+func residentBytes() int64 {
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var total, resident int64
+	if _, err := fmt.Sscan(string(text), &total, &resident); err != nil {
+		return 0
+	}
+	return resident * int64(os.Getpagesize())
 }
 
 // Whole steps agree node by node, for every variant and switch.

@@ -101,7 +101,7 @@ func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints 
 		return nil, err
 	}
 	r := &ProbeResult{Classes: src.Classes(), Bad: bad, Train: len(splits[0].train), Test: len(splits[0].test)}
-	r.Chance = commonest(src, used, splits)
+	r.Chance = commonest(src, used)
 	for _, m := range []Modality{Video, Audio} {
 		if features[m] == nil {
 			continue
@@ -180,29 +180,14 @@ func divide(src media.Source, used []int, seeds int) ([]split, error) {
 	return out, nil
 }
 
-// commonest is the accuracy of always naming the commonest training class, averaged over splits.
-func commonest(src media.Source, used []int, splits []split) float64 {
-	var sum float64
-	for _, sp := range splits {
-		counts := make([]int, len(src.Classes()))
-		for _, at := range sp.train {
-			counts[src.Label(used[at])]++
-		}
-		best := 0
-		for class, n := range counts {
-			if n > counts[best] {
-				best = class
-			}
-		}
-		right := 0
-		for _, at := range sp.test {
-			if src.Label(used[at]) == best {
-				right++
-			}
-		}
-		sum += float64(right) / float64(len(sp.test))
+// commonest is the share of the commonest class among the clips used.
+func commonest(src media.Source, used []int) float64 {
+	counts, most := map[int]int{}, 0
+	for _, i := range used {
+		counts[src.Label(i)]++
+		most = max(most, counts[src.Label(i)])
 	}
-	return sum / float64(len(splits))
+	return float64(most) / float64(len(used))
 }
 
 // pick collects a split's rows.
