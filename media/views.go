@@ -8,6 +8,7 @@ import (
 // Views are the training views of one clip and where they come from.
 type Views struct {
 	Batch           *Batch    // of one clip, with its local views
+	Plain           *Batch    // the same span without augmentation, as Centre makes it
 	Start           float64   // seconds into the clip at which the global views begin
 	VideoLocalStart []float64 // seconds into the global view, per local view
 	AudioLocalStart []float64
@@ -37,6 +38,8 @@ func ViewsOf(ctx context.Context, src Source, index int, spec Spec, seed, epoch 
 	}
 	out := &Views{Batch: spec.newBatch(1, video, audio, true), Start: span.Start}
 	v.augment(out.Batch, 0, clip, seed, epoch, index)
+	out.Plain = spec.newBatch(1, video, audio, false)
+	v.centre(out.Plain, 0, clip, 0.5)
 	out.Batch.Labels[0], out.Batch.Names[0], out.Batch.Indices[0] = clip.Label, clip.Name, index
 	for k := range out.Batch.VideoLocal {
 		r := newRand(seed, streamVideoLocal, epoch, uint64(index), uint64(k))

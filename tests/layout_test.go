@@ -22,9 +22,10 @@ var allowed = map[string][]string{
 	"gpu":         {"graph", "shaders"},
 	"layers":      {"graph", "graph/op"},
 	"media":       {},
+	"draw":        {"media"},
 	"xkd":         {"graph", "graph/op", "layers", "media", "safetensors"},
 	"check":       {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors"},
-	"cmd/xkd":     {"graph", "graph/op", "cpu", "gpu", "media", "xkd", "check"},
+	"cmd/xkd":     {"graph", "graph/op", "cpu", "gpu", "media", "draw", "xkd", "check"},
 }
 
 func TestImports(t *testing.T) {

@@ -1,0 +1,2 @@
+// Package draw makes pictures that a person checks at a glance.
+package draw
