@@ -14,6 +14,7 @@ type scene struct {
 	radius, swing float64
 	angle, turn   float64 // turn is -1 or 1
 	colour        mgl64.Vec3
+	second        mgl64.Vec3
 	back          backdrop
 	others        []sprite
 	noise         float64 // amplitude of the pixel noise, 0..255
@@ -27,6 +28,8 @@ type sprite struct {
 	radius     float64
 	angle      float64
 	colour     mgl64.Vec3
+	second     mgl64.Vec3 // the other colour of a surface with a pattern
+	patterned  bool       // the surface has the pattern that goes with the kind
 	foreground bool
 }
 
@@ -45,7 +48,7 @@ func drawScene(r *rand.Rand, shape, motion int, pose, clutter float64) scene {
 	s := scene{
 		kind: shape, motion: motion,
 		centre: mgl64.Vec2{0.5 + pose*uniform(r, -0.18, 0.18), 0.5 + pose*uniform(r, -0.18, 0.18)},
-		radius: vary(r, pose, 0.19, 0.12, 0.25),
+		radius: vary(r, pose, 0.3, 0.2, 0.4),
 		swing:  vary(r, pose, 0.2, 0.13, 0.26),
 		angle:  pose * uniform(r, 0, 2*math.Pi),
 		turn:   1,
@@ -55,16 +58,11 @@ func drawScene(r *rand.Rand, shape, motion int, pose, clutter float64) scene {
 	if r.Float64() < pose/2 {
 		s.turn = -1
 	}
-	// The two colours differ enough to be seen, with either of them the brighter.
+	// Neighbouring colours differ enough to be seen, with either of them the brighter.
 	ground := drawColour(r)
-	figure := drawColour(r)
-	for range 16 {
-		if figure.Sub(ground).Len() > 110 {
-			break
-		}
-		figure = drawColour(r)
-	}
+	figure := drawUnlike(r, ground)
 	s.colour = lerp3(mgl64.Vec3{225, 225, 225}, figure, pose)
+	s.second = lerp3(mgl64.Vec3{120, 120, 120}, drawUnlike(r, figure), pose)
 	s.back = drawBackdrop(r, lerp3(mgl64.Vec3{50, 50, 50}, ground, pose), clutter)
 	for range int(clutter*4 + 0.5) {
 		kind := len(shapeNames) + r.IntN(neutralShapes)
@@ -86,6 +84,18 @@ func drawScene(r *rand.Rand, shape, motion int, pose, clutter float64) scene {
 
 func drawColour(r *rand.Rand) mgl64.Vec3 {
 	return mgl64.Vec3{uniform(r, 20, 235), uniform(r, 20, 235), uniform(r, 20, 235)}
+}
+
+// drawUnlike draws a colour that can be told from another.
+func drawUnlike(r *rand.Rand, other mgl64.Vec3) mgl64.Vec3 {
+	c := drawColour(r)
+	for range 16 {
+		if c.Sub(other).Len() > 110 {
+			break
+		}
+		c = drawColour(r)
+	}
+	return c
 }
 
 func lerp3(a, b mgl64.Vec3, t float64) mgl64.Vec3 { return a.Add(b.Sub(a).Mul(t)) }
@@ -191,7 +201,7 @@ func (d *synthetic) figure(t float64) sprite {
 	s := &d.scene
 	u := d.cycles(t)
 	sin, cos := math.Sincos(2 * math.Pi * u)
-	f := sprite{kind: s.kind, at: s.centre, radius: s.radius, angle: s.angle, colour: s.colour}
+	f := sprite{kind: s.kind, at: s.centre, radius: s.radius, angle: s.angle, colour: s.colour, second: s.second, patterned: true}
 	switch s.motion {
 	case 0: // bounce: the impact is where u is whole
 		f.at[1] += s.swing * (1 - 2*math.Abs(math.Sin(math.Pi*u)))
@@ -237,16 +247,21 @@ func (o sprite) paint(frame []uint8, size int, t float64) {
 		px, py := p[0], p[1]
 		for x := x0; x < x1; x++ {
 			cover := 0.5 - shapeDistance(o.kind, px, py)*scale
+			inX, inY := px, py
 			px += m[0]
 			py += m[1]
 			if cover <= 0 {
 				continue
 			}
 			cover = min(cover, 1)
+			colour := o.colour
+			if o.patterned {
+				colour = lerp3(colour, o.second, patternAt(o.kind, inX, inY))
+			}
 			pix := frame[(y*size+x)*3:][:3]
 			for c := range pix {
 				v := float64(pix[c])
-				pix[c] = uint8(v + cover*(o.colour[c]-v) + 0.5)
+				pix[c] = uint8(v + cover*(colour[c]-v) + 0.5)
 			}
 		}
 	}
@@ -296,6 +311,31 @@ func shapeDistance(kind int, x, y float64) float64 {
 		return max(math.Abs(x)-1.6, math.Abs(y)-0.14)
 	default: // two dots
 		return math.Sqrt((math.Abs(x)-0.85)*(math.Abs(x)-0.85)+y*y) - 0.55
+	}
+}
+
+// patternAt is the share of the second colour at a point of a shape's surface, in the shape's own coordinates.
+func patternAt(kind int, x, y float64) float64 {
+	// edge sharpens a wave in [-1,1] to bands in [0,1] with soft borders.
+	edge := func(v float64) float64 { return 0.5 + 0.5*min(1, max(-1, 2*v)) }
+	switch kind {
+	case 0: // stripes
+		return edge(math.Sin(2 * math.Pi * 1.4 * x))
+	case 1: // spokes
+		return edge(math.Sin(5 * math.Atan2(y, x)))
+	case 2: // checks
+		return edge(1.5 * math.Sin(2*math.Pi*0.9*x) * math.Sin(2*math.Pi*0.9*y))
+	case 3: // rings
+		return edge(math.Sin(2 * math.Pi * 1.6 * math.Sqrt(x*x+y*y)))
+	case 4: // plain
+		return 0
+	case 5: // dots
+		dx, dy := frac(1.5*x)-0.5, frac(1.5*y)-0.5
+		return min(1, max(0, (0.3-math.Sqrt(dx*dx+dy*dy))*6))
+	case 6: // fine stripes
+		return edge(math.Sin(2 * math.Pi * 2.6 * x))
+	default: // halves
+		return min(1, max(0, 0.5+3*x))
 	}
 }
 

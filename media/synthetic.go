@@ -137,11 +137,11 @@ type synthetic struct {
 func (d *synthetic) cycles(t float64) float64 { return d.rate*t + d.phase }
 
 // draw makes clip i's choices. Nuisances of pose, colour and pitch reach their full range at
-// difficulty 0.5, clutter and noise at 1.
+// difficulty 0.5; clutter and noise grow slowly at first and are full at 1.
 func (s *Synthetic) draw(i int) *synthetic {
 	r := newRand(s.cfg.Seed, streamSynthetic, uint64(i))
 	pose := min(1, 2*s.cfg.Difficulty)
-	clutter := s.cfg.Difficulty
+	clutter := s.cfg.Difficulty * (0.4 + 0.6*s.cfg.Difficulty)
 	shape, motion := classParts(s.Label(i))
 	d := &synthetic{
 		noise: hash(s.cfg.Seed, streamSyntheticNoise, uint64(i)),
