@@ -226,7 +226,7 @@ func walk(root string, report *Report) ([]string, error) {
 			return nil
 		case path != root && strings.HasPrefix(d.Name(), ".") && d.IsDir():
 			return fs.SkipDir
-		case d.IsDir():
+		case d.IsDir() || d.Name() == IndexFile:
 			return nil
 		case strings.HasPrefix(d.Name(), ".") || !mediaExtensions[strings.ToLower(filepath.Ext(path))]:
 			report.Ignored++

@@ -189,7 +189,9 @@ func (p *packer) begin() error {
 }
 
 // isHalf tells whether a file is one that was being written when a run was stopped.
-func isHalf(name string) bool { return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".part") }
+func isHalf(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".part")
+}
 
 func equalInfo(a, b packInfo) bool {
 	x, errX := json.Marshal(a)

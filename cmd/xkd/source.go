@@ -32,7 +32,7 @@ func openTraining(ctx context.Context, plan xkd.Plan, notes io.Writer) (media.So
 		return src, nil
 	}
 	fmt.Fprintf(notes, "looking through the files in %s\n", plan.Data)
-	src, report, err := media.OpenFolder(ctx, plan.Data, media.OptionsFor(plan.Media))
+	src, report, err := media.Open(ctx, plan.Data, media.OptionsFor(plan.Media))
 	if err != nil {
 		return nil, err
 	}
@@ -77,14 +77,14 @@ func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xk
 	return media.NewSynthetic(cfg), nil
 }
 
-// openLabelled opens a folder for a probe. Where its clips lack one modality they are read for the other alone, unless the
+// openLabelled opens clips for a probe. Where its clips lack one modality they are read for the other alone, unless the
 // flags say which.
 func openLabelled(ctx context.Context, dir string, f probeFlags, spec media.Spec, notes io.Writer) (media.Source, error) {
 	opt := media.OptionsFor(spec)
 	opt.LabelColumn = f.label
 	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
 	fmt.Fprintf(notes, "looking through the files in %s\n", dir)
-	src, report, err := media.OpenFolder(ctx, dir, opt)
+	src, report, err := media.Open(ctx, dir, opt)
 	if err != nil && f.modality == "" && len(report.Bad) > 0 && ctx.Err() == nil {
 		// What the first file lacks most likely none has.
 		opt.NeedVideo = !strings.Contains(report.Bad[0].Reason, "video")
@@ -95,7 +95,7 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec media.Spec
 		}
 		fmt.Fprintf(notes, "note: no clip with both video and sound; reading %s alone\n", have)
 		both := err
-		if src, report, err = media.OpenFolder(ctx, dir, opt); err != nil {
+		if src, report, err = media.Open(ctx, dir, opt); err != nil {
 			return nil, both
 		}
 	}

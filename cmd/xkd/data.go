@@ -1,0 +1,44 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"goxkd/media"
+	"goxkd/xkd"
+)
+
+// dataFlags choose among the clips at a path, for all commands that read them alone.
+type dataFlags struct {
+	label, split, modality, root string
+	fold, workers                int
+}
+
+// dataForms is what a path of clips may be, for help texts.
+const dataForms = `The clips are those of a folder and its sub-folders; of tar shards in WebDataset's convention; of a list: a manifest
+(CSV or TSV with a header, or JSON lines: path, label, split, start, end), a plain list (a path and a label per line), or
+the lists of UCF101, HMDB51 and ESC-50. The paths of a list are below its own folder.`
+
+func (f *dataFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.label, "label", "", "`column` of labels.csv or of the manifest (default its first, or label)")
+	fl.StringVar(&f.split, "split", "", "take the clips of this `split` alone, such as train or test")
+	fl.IntVar(&f.fold, "fold", 1, "split of UCF101 and HMDB51, test fold of ESC-50")
+	fl.StringVar(&f.root, "root", "", "`folder` that the paths of a list are below (default the list's own, or near it)")
+	fl.StringVar(&f.modality, "modality", "", "what clips must have: video or audio alone (default both)")
+	fl.IntVar(&f.workers, "workers", 0, "files looked at side by side; 0 means one per core")
+}
+
+func (f *dataFlags) options(spec media.Spec) (media.FolderOptions, error) {
+	opt := media.OptionsFor(spec)
+	switch {
+	case f.modality != "" && f.modality != xkd.Video.String() && f.modality != xkd.Audio.String():
+		return opt, usagef("--modality %q: give video or audio", f.modality)
+	case f.fold < 1:
+		return opt, usagef("--fold %d: give 1 or more", f.fold)
+	case f.workers < 0:
+		return opt, usagef("--workers %d: give 0 for one per core, or more", f.workers)
+	}
+	opt.LabelColumn, opt.Split, opt.Fold, opt.Root, opt.Workers = f.label, f.split, f.fold, f.root, f.workers
+	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
+	return opt, nil
+}
