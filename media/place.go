@@ -2,6 +2,7 @@ package media
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -19,14 +20,21 @@ func (p place) url() string {
 	return fmt.Sprintf("subfile,,start,%d,end,%d,,:file:%s", p.at, p.at+p.size, p.path)
 }
 
+// maxAlloc bounds one allocation of the tools: the largest frame that is decoded takes up to half as
+// much, while a header of a few bytes can ask for gigabytes of tables.
+const maxAlloc = 1 << 29
+
 // args are the arguments that name the place as an input: never an option, a protocol other than
-// file, or a playlist that names other files.
+// file, or a playlist that names other files. They bound what its headers can make the tools allocate.
 func (p place) args() []string {
 	protocols := "file"
 	if p.size > 0 {
 		protocols = "file,subfile"
 	}
-	return []string{"-protocol_whitelist", protocols, "-format_whitelist", formats, "-i", p.url()}
+	return []string{
+		"-max_alloc", strconv.Itoa(maxAlloc), "-max_pixels", strconv.Itoa(maxPixels),
+		"-protocol_whitelist", protocols, "-format_whitelist", formats, "-i", p.url(),
+	}
 }
 
 // complaint is a tool's error without the place, which the text round it names.
