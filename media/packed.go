@@ -59,7 +59,7 @@ func openPack(dir string, opt FolderOptions, report *Report) (*Packed, error) {
 		}
 	}
 	if len(p.clips) == 0 {
-		if len(report.Bad) > 0 {
+		if len(report.Bad) > 0 && report.Split == 0 {
 			return nil, fmt.Errorf("packed folder %s: no clip can be used; the first is %s: %s: pack the clips again", dir, report.Bad[0].Path, report.Bad[0].Reason)
 		}
 		return nil, fmt.Errorf("packed folder %s: no clip belongs to split %q", dir, opt.Split)

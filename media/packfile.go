@@ -159,7 +159,8 @@ func (b blob) read(r io.ReaderAt, from, to int64) ([]byte, error) {
 // valid says what is wrong with a sample that was read from a file of so many bytes.
 func (s *sample) valid(bytes int64) error {
 	within := func(b blob) bool {
-		return b.Size >= 0 && b.At >= 0 && b.Size <= bytes && b.At <= bytes-b.Size && int64(len(b.Sums)) == (b.Size+blockBytes-1)/blockBytes
+		// A header comes before every member, so none is at 0: that one was not found.
+		return b.Size == 0 || b.Size > 0 && b.At > 0 && b.Size <= bytes && b.At <= bytes-b.Size && int64(len(b.Sums)) == (b.Size+blockBytes-1)/blockBytes
 	}
 	t, h, w := s.Shape[0], s.Shape[1], s.Shape[2]
 	const most = 1 << 20
