@@ -41,8 +41,8 @@ func (b *lineBound) Read(p []byte) (int, error) {
 
 // eachLine calls do with every line that is not blank, without its end and a byte order mark.
 func eachLine(r io.Reader, path string, do func(line int, text string) error) error {
-	lines := bufio.NewScanner(&lineBound{r: r})
-	lines.Buffer(nil, maxListLine+2)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxListLine)
 	n := 0
 	for lines.Scan() {
 		n++
@@ -60,7 +60,9 @@ func eachLine(r io.Reader, path string, do func(line int, text string) error) er
 			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return lineError(path, n+1, "%w", errLongLine)
+	} else if err != nil {
 		return lineError(path, n+1, "%w", err)
 	}
 	return nil
