@@ -32,7 +32,7 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 				data: syntheticData, preset: preset, variant: variant, batch: batch, steps: steps + warm,
 				cls: true, attention: xkd.AttentionMean, teacherView: xkd.TeacherGlobal,
 			}
-			plan, err := f.fresh()
+			plan, err := f.fresh(cmd)
 			if err != nil {
 				return err
 			}

@@ -54,7 +54,7 @@ func checkStep(cmd *cobra.Command, f checkStepFlags) error {
 	plan, err := (&trainFlags{
 		data: syntheticData, preset: f.preset, variant: f.variant, steps: 1, batch: f.batch,
 		cls: f.cls, attention: f.attention, teacherView: f.teacherView,
-	}).fresh()
+	}).fresh(cmd)
 	if err != nil {
 		return err
 	}

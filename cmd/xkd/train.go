@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -20,7 +21,8 @@ type trainFlags struct {
 	steps, batch, saveEvery, workers   int
 	seed                               uint64
 	lr, difficulty                     float64
-	cls, resume, asJSON                bool
+	cls, resume, asJSON, showConfig    bool
+	config                             string
 }
 
 // Help of the flags that fix a network, for all commands.
@@ -43,7 +45,8 @@ metrics.jsonl with every loss of every step. Ctrl-C finishes the step, saves and
 and resumed ends with the same bits as one that was not.`,
 		Example: `  xkd train                                        # nano network, generated clips
   xkd train --data videos/ --preset tiny --steps 20000 --batch 32 --out runs/mine
-  xkd train --resume --out runs/mine               # go on where it stopped`,
+  xkd train --resume --out runs/mine               # go on where it stopped
+  xkd train --preset base --show-config > mine.json; xkd train --preset base --config mine.json --data videos/`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return train(cmd, f) },
 	}
@@ -63,6 +66,8 @@ and resumed ends with the same bits as one that was not.`,
 	fl.BoolVar(&f.cls, "cls", true, "networks have a class token")
 	fl.StringVar(&f.attention, "attention", xkd.AttentionMean, attentionUsage)
 	fl.StringVar(&f.teacherView, "teacher-view", xkd.TeacherGlobal, teacherViewUsage)
+	fl.StringVar(&f.config, "config", "", "JSON `file` whose fields replace the preset's; flags given besides win over it")
+	fl.BoolVar(&f.showConfig, "show-config", false, "print the whole configuration as JSON and stop")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
 	fl.IntVar(&f.workers, "workers", 0, "goroutines that prepare clips; 0 means one per core")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON line per step and one at the end")
@@ -76,6 +81,9 @@ func train(cmd *cobra.Command, f trainFlags) error {
 	}
 	if err := parseDevice(f.device); err != nil {
 		return err
+	}
+	if f.showConfig {
+		return f.printConfig(cmd, stdout)
 	}
 	plan, err := f.plan(cmd)
 	if err != nil {
@@ -151,15 +159,45 @@ func (f *trainFlags) plan(cmd *cobra.Command) (xkd.Plan, error) {
 		}
 		return f.resumed(cmd, l)
 	}
-	plan, err := f.fresh()
+	plan, err := f.fresh(cmd)
 	if err != nil {
 		return plan, err
 	}
 	return plan, xkd.PrepareFolder(f.out, false)
 }
 
-// fresh is the plan of a new run.
-func (f *trainFlags) fresh() (xkd.Plan, error) {
+// printConfig shows every setting of the run that the flags describe.
+func (f *trainFlags) printConfig(cmd *cobra.Command, stdout io.Writer) error {
+	plan, err := f.fresh(cmd)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(plan, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%s\n", text)
+	return err
+}
+
+// readConfig replaces a plan's fields by those of a JSON file; unknown fields are refused, so that a slip of the pen does not
+// pass for a setting.
+func readConfig(path string, plan *xkd.Plan) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return usagef("--config: %w", err)
+	}
+	defer file.Close()
+	d := json.NewDecoder(io.LimitReader(file, 1<<20))
+	d.DisallowUnknownFields()
+	if err := d.Decode(plan); err != nil {
+		return usagef("--config %s: %w; --show-config prints the fields there are", path, err)
+	}
+	return nil
+}
+
+// fresh is the plan of a new run: the preset, then the configuration file, then the flags that were given.
+func (f *trainFlags) fresh(cmd *cobra.Command) (xkd.Plan, error) {
 	c, spec, err := xkd.Preset(f.preset)
 	if err != nil {
 		return xkd.Plan{}, usagef("--preset: %w", err)
@@ -167,16 +205,47 @@ func (f *trainFlags) fresh() (xkd.Plan, error) {
 	if err := xkd.SetVariant(&c, &spec, f.variant); err != nil {
 		return xkd.Plan{}, usagef("--variant: %w", err)
 	}
-	c.Batch, c.Cls, c.Attention, c.TeacherView = f.batch, f.cls, f.attention, f.teacherView
 	plan := xkd.Plan{
 		Preset: f.preset, Data: f.data, Config: c, Media: spec,
-		Recipe: xkd.DefaultRecipe(f.preset, f.variant, f.steps, f.seed),
+		Recipe:    xkd.DefaultRecipe(f.preset, f.variant, f.steps, f.seed),
+		Synthetic: syntheticFor(spec, f.seed, f.difficulty),
+	}
+	if f.config != "" {
+		if err := readConfig(f.config, &plan); err != nil {
+			return plan, err
+		}
+		plan.Config.Fit(plan.Media)
+	}
+	given := func(flag string) bool { return f.config == "" || cmd.Flags().Changed(flag) }
+	if given("data") {
+		plan.Data = f.data
+	}
+	if given("batch") {
+		plan.Config.Batch = f.batch
+	}
+	if given("cls") {
+		plan.Config.Cls = f.cls
+	}
+	if given("attention") {
+		plan.Config.Attention = f.attention
+	}
+	if given("teacher-view") {
+		plan.Config.TeacherView = f.teacherView
+	}
+	if given("steps") {
+		plan.Recipe.Steps = f.steps
+	}
+	if given("seed") {
+		plan.Recipe.Seed, plan.Synthetic.Seed = f.seed, f.seed
+	}
+	if given("difficulty") {
+		plan.Synthetic.Difficulty = f.difficulty
 	}
 	if f.lr > 0 {
 		plan.Recipe.LR.Base = f.lr
 	}
-	if f.data == syntheticData {
-		plan.Synthetic = syntheticFor(spec, f.seed, f.difficulty)
+	if plan.Data != syntheticData {
+		plan.Synthetic = media.SyntheticConfig{}
 	}
 	if err := plan.Validate(); err != nil {
 		return plan, usageError{err}
