@@ -485,3 +485,26 @@ func TestCLICheckGolden(t *testing.T) {
 	assert.Contains(t, r.stdout, "1 MISSED")
 	xkdIn(t, "", "check", "golden", "--device", "cpu", "missing.safetensors").fails(t, 1, "missing.safetensors")
 }
+
+// What --show-config prints is a configuration; its fields, a part of them too, replace the preset's, flags win over it, and a
+// slip of the pen is refused.
+func TestConfigFile(t *testing.T) {
+	dir := t.TempDir()
+	shown := xkdIn(t, dir, "train", "--show-config")
+	require.Equal(t, 0, shown.code, shown.stderr)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "all.json"), []byte(shown.stdout), 0o644))
+	again := xkdIn(t, dir, "train", "--config", "all.json", "--show-config")
+	require.Equal(t, shown.stdout, again.stdout)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "part.json"), []byte(`{"config":{"clip":0.5},"recipe":{"steps":7}}`), 0o644))
+	part := xkdIn(t, dir, "train", "--config", "part.json", "--show-config", "--batch", "4")
+	var plan xkd.Plan
+	require.NoError(t, json.Unmarshal([]byte(part.stdout), &plan))
+	require.Equal(t, 0.5, plan.Config.Clip)
+	require.Equal(t, 7, plan.Recipe.Steps)
+	require.Equal(t, 4, plan.Config.Batch)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "slip.json"), []byte(`{"recipe":{"stepz":3}}`), 0o644))
+	xkdIn(t, dir, "train", "--config", "slip.json").fails(t, 2, "slip.json", "stepz")
+	xkdIn(t, dir, "train", "--config", "absent.json").fails(t, 2, "absent.json")
+}
