@@ -37,9 +37,14 @@ func (v *videoStream) shape(size int) (w, h, cropW, cropH int) {
 		shownH = float64(cropH)
 	}
 	if shownW <= shownH {
-		return size, max(int(math.Round(float64(size)*shownH/shownW)), size), cropW, cropH
+		return size, longer(size, shownH/shownW), cropW, cropH
 	}
-	return max(int(math.Round(float64(size)*shownW/shownH)), size), size, cropW, cropH
+	return longer(size, shownW/shownH), size, cropW, cropH
+}
+
+// longer is the longer side. The bound holds where a crop cannot: for a single oblong pixel.
+func longer(size int, aspect float64) int {
+	return min(max(int(math.Round(float64(size)*aspect)), size), maxAspect*size)
 }
 
 // decode reads the wanted streams of a span in one process: frames on standard output, samples on

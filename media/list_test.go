@@ -496,6 +496,7 @@ func checkListed(t *testing.T, clips []listed, err error) {
 
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"path":"a","size":3,"mtime":4,"streams":[{"kind":"video","width":1,"height":2,"aspect":-1,"rotation":1e300}]}` + "\n{\n"))
+	f.Add([]byte(`{"path":"0","streams":[{"kind":"video","width":1,"height":1,"aspect":10}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, e := range readIndex(bytes.NewReader(raw)) {
 			require.NotEmpty(t, e.Path)
