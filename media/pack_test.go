@@ -199,6 +199,7 @@ func TestPackGoesOn(t *testing.T) {
 	// Stopped at every third clip, the pack comes to the same bytes, and nothing is left over.
 	dir := filepath.Join(t.TempDir(), "packed")
 	var kept []int
+	before := runtime.NumGoroutine()
 	for stop := 3; ; stop += 3 {
 		ctx, cancel := context.WithCancel(context.Background())
 		opt := packOptions()
@@ -216,6 +217,7 @@ func TestPackGoesOn(t *testing.T) {
 			break
 		}
 		require.ErrorIs(t, err, context.Canceled)
+		require.LessOrEqual(t, settled(before), before, "no goroutine is left")
 		// What a kill would leave.
 		require.NoError(t, os.WriteFile(filepath.Join(dir, ".shard-000001.tar.part"), []byte("half"), 0o644))
 		_, _, err = Open(context.Background(), dir, OptionsFor(smallSpec()))
