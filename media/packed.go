@@ -95,9 +95,9 @@ func (p packInfo) serves(opt FolderOptions) error {
 	case p.Shards < 0 || p.Shards > 1<<24:
 		return fmt.Errorf("%s is damaged: %d shards", PackFile, p.Shards)
 	case opt.NeedVideo && !p.Video:
-		return errors.New("it was packed without video: pack the clips again")
+		return errors.New("it was packed without video: ask for audio alone, or pack the clips again")
 	case opt.NeedAudio && !p.Audio:
-		return errors.New("it was packed without sound: pack the clips again")
+		return errors.New("it was packed without sound: ask for video alone, or pack the clips again")
 	case opt.NeedVideo && p.FPS != opt.FPS:
 		return fmt.Errorf("it has %d frames per second, %d are wanted: pack the clips again with the preset that is trained", p.FPS, opt.FPS)
 	case opt.NeedVideo && p.Size < opt.Size:
