@@ -135,7 +135,9 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 		text, _, _ := strings.Cut(err.Error(), ": strconv.")
 		return usagef("%s; see `%s --help`", text, cmd.CommandPath())
 	})
-	root.AddCommand(newTrain(), newProbe(), newDevices(), newCheck(), newBench(), newVersion())
+	bench := newBench()
+	bench.AddCommand(newBenchData())
+	root.AddCommand(newTrain(), newProbe(), newIndex(), newPack(), newDevices(), newCheck(), bench, newVersion())
 	return root
 }
 
