@@ -26,7 +26,8 @@ const (
 )
 
 // DefaultRecipe is the released recipe (method, section 3) stretched over so many steps. The learning rate is the
-// recipe's 1e-4 for batch 256; nano, which trains for minutes on small batches, takes 1e-3.
+// recipe's 1e-4 for batch 256; nano, which trains for minutes on small batches, takes 1e-3, and teachers that follow
+// faster (0.99).
 func DefaultRecipe(preset, variant string, steps int, seed uint64) Recipe {
 	warm := max(1, steps*warmEpochs/recipeEpochs)
 	constant := func(v float64) Ramp { return Ramp{Base: v, Final: v} }
@@ -46,6 +47,9 @@ func DefaultRecipe(preset, variant string, steps int, seed uint64) Recipe {
 	}
 	if preset == "nano" {
 		r.LR.Base = 1e-3
+		for m := range r.EMA {
+			r.EMA[m].Base = 0.99
+		}
 	}
 	return r
 }
