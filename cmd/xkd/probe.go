@@ -31,14 +31,14 @@ linear support vector machine, video and audio by themselves. A CHECKPOINT is a 
 the gain over them. Several checkpoints of one configuration are averaged.
 
 Labels come from labels.csv in the folder or its parent (header "clip,<columns...>,split"), or else from the names of the
-sub-folders. Without --data the clips are those of training; generated ones are made anew, with another seed.`,
+sub-folders, or from a list of files. Without --data the clips are those of training; generated ones are made anew, with another seed.`,
 		Example: `  xkd probe runs/latest
   xkd probe runs/*/checkpoint.safetensors --data videos/ --label action`,
 		Args: someArgs("a checkpoint, such as runs/latest/checkpoint.safetensors"),
 		RunE: func(cmd *cobra.Command, args []string) error { return probe(cmd, f, args) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.data, "data", "", "`folder` of labelled clips, or synthetic (default the checkpoint's)")
+	fl.StringVar(&f.data, "data", "", "`path` of labelled clips: a folder, a list of files, shards or what xkd pack has written; or synthetic (default the checkpoint's)")
 	fl.StringVar(&f.label, "label", "", "`column` of labels.csv (default its first)")
 	fl.StringVar(&f.modality, "modality", "", "read video or audio alone (default both, or the one that the clips have)")
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)

@@ -52,7 +52,7 @@ and resumed ends with the same bits as one that was not.`,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&f.data, "data", syntheticData, "`folder` of video files with sound, or synthetic for generated clips")
+	fl.StringVar(&f.data, "data", syntheticData, "`path` of clips with sound: a folder, a list of files, shards or what xkd pack has written; or synthetic for generated clips")
 	fl.StringVar(&f.preset, "preset", "nano", presetUsage)
 	fl.StringVar(&f.variant, "variant", xkd.XKD, variantUsage)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
