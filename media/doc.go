@@ -5,6 +5,10 @@
 // depends on (seed, epoch, clip index, view) alone, never on the number of workers or their order,
 // so a run that resumes at a step sees the batches that an uninterrupted run would have seen.
 //
+// Open recognises folders, lists, tar shards and packed folders and gives their clips as a Source.
+// IndexClips looks at the files of a corpus once and keeps what it finds; Pack decodes them once into
+// shards (Packed) that are read without ffmpeg.
+//
 // Files are decoded by ffmpeg and ffprobe as child processes with argument lists, time limits and
 // bounded output; nothing of them is linked in.
 package media

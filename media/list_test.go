@@ -234,6 +234,9 @@ func TestOpen(t *testing.T) {
 
 	_, _, got = open(filepath.Join(ucf, "UCF-101"), FolderOptions{})
 	require.Equal(t, clip{"Archery/v_a.avi", "Archery", ""}, got[0], "a folder of folders")
+	require.NoError(t, os.WriteFile(filepath.Join(ucf, "UCF-101", "UCF101.tar"), tarOf(t, "x.avi", "junk"), 0o644))
+	_, _, got = open(filepath.Join(ucf, "UCF-101"), FolderOptions{})
+	require.Len(t, got, 3, "the archive that they came in is no shard")
 
 	for path, why := range map[string]string{
 		filepath.Join(dir, "absent"):                       "name an existing",

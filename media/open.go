@@ -99,13 +99,15 @@ func gatherDir(dir string, opt FolderOptions, report *Report) (*listing, error) 
 		return nil, fmt.Errorf("folder %s: %w", dir, cause(err))
 	}
 	var ucf, hmdb, tars []string
-	films, ucfAny, hmdbAny := false, false, false
+	films, folders, ucfAny, hmdbAny := false, false, false, false
 	for _, e := range entries {
 		name := e.Name()
 		path := filepath.Join(dir, name)
 		u, h := ucfList.FindStringSubmatch(name), hmdbList.FindStringSubmatch(name)
 		switch {
-		case e.IsDir() || strings.HasPrefix(name, "."):
+		case strings.HasPrefix(name, "."):
+		case e.IsDir():
+			folders = true
 		case u != nil:
 			ucfAny = true
 			if u[2] == fmt.Sprintf("%02d", opt.Fold) {
@@ -131,6 +133,14 @@ func gatherDir(dir string, opt FolderOptions, report *Report) (*listing, error) 
 		return gatherList(dir, hmdb, readHMDB, opt, report)
 	case ucfAny || hmdbAny:
 		return nil, fmt.Errorf("folder %s: it has lists, but none of split %d: ask for one that is there", dir, opt.Fold)
+	case len(tars) > 0 && folders:
+		// An archive beside the folders that it held is no shard.
+		below := *report
+		if list, err := gatherFolder(dir, opt, &below); err != nil || len(list.clips) > 0 {
+			*report = below
+			return list, err
+		}
+		return gatherShards(dir, tars, opt, report)
 	case len(tars) > 0:
 		return gatherShards(dir, tars, opt, report)
 	}

@@ -70,6 +70,14 @@ func Pack(ctx context.Context, src Corpus, out string, opt PackOptions) (*PackRe
 		Shard: opt.ShardBytes, Longest: opt.MaxSeconds, Source: digest(src),
 	}
 	p.info.Video, p.info.Audio = src.Modalities()
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, fmt.Errorf("pack: %s: %w: name another folder", out, cause(err))
+	}
+	unlock, err := lockDir(out)
+	if err != nil {
+		return nil, fmt.Errorf("pack: %s: %w", out, err)
+	}
+	defer unlock()
 	if err := p.begin(); err != nil {
 		return nil, err
 	}
@@ -139,11 +147,8 @@ func (f *Folder) stamps(h io.Writer) {
 	}
 }
 
-// begin makes the folder, or finds the shards that an earlier run has finished in it.
+// begin marks an empty folder, or finds the shards that an earlier run has finished in it.
 func (p *packer) begin() error {
-	if err := os.MkdirAll(p.out, 0o755); err != nil {
-		return fmt.Errorf("pack: %s: %w: name another folder", p.out, cause(err))
-	}
 	file := filepath.Join(p.out, PackFile)
 	if !isPack(p.out) {
 		entries, err := os.ReadDir(p.out)

@@ -233,6 +233,16 @@ func TestPackGoesOn(t *testing.T) {
 	require.Equal(t, readAll(t, whole), readAll(t, dir))
 
 	opt := packOptions()
+	other := filepath.Join(t.TempDir(), "busy")
+	var busy error
+	opt.Progress = func(int, int) { _, busy = Pack(context.Background(), src, other, packOptions()) }
+	_, err = Pack(context.Background(), src, other, opt)
+	require.NoError(t, err)
+	if runtime.GOOS == "linux" {
+		require.ErrorContains(t, busy, "another process is packing")
+	}
+
+	opt = packOptions()
 	opt.ShardBytes++
 	_, err = Pack(context.Background(), src, dir, opt)
 	require.ErrorContains(t, err, "other options")
