@@ -212,7 +212,7 @@ func (x *fileIndex) keep() {
 	}
 }
 
-// write writes the entries by path; with pruned, those alone that this run has asked about.
+// write writes the entries by path; with pruned, without those of files that have gone.
 func (x *fileIndex) write(file string, pruned bool) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -220,7 +220,7 @@ func (x *fileIndex) write(file string, pruned bool) error {
 		lines := json.NewEncoder(w)
 		lines.SetEscapeHTML(false)
 		for _, key := range slices.Sorted(maps.Keys(x.entries)) {
-			if pruned && !x.asked[key] {
+			if pruned && !x.asked[key] && x.gone(key) {
 				continue
 			}
 			if err := lines.Encode(x.entries[key]); err != nil {
@@ -229,6 +229,17 @@ func (x *fileIndex) write(file string, pruned bool) error {
 		}
 		return nil
 	})
+}
+
+// gone tells whether the entry's file does not exist any more; a shard's member that nobody asked
+// about is taken to be.
+func (x *fileIndex) gone(key string) bool {
+	path := filepath.FromSlash(key)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(x.root, path)
+	}
+	_, err := os.Stat(path)
+	return err != nil
 }
 
 // Index is the outcome of IndexClips.

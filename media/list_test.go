@@ -392,6 +392,18 @@ func TestIndexClips(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, readIndex(bytes.NewReader(raw)), 3, "a file that has gone leaves the index")
 
+	// A list of some of the files leaves the others in.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "list.txt"), []byte("dog/b.mkv 1\n"), 0o644))
+	x, err = IndexClips(ctx, filepath.Join(dir, "list.txt"), FolderOptions{}, "")
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 1}, []int{x.Probed, x.Clips})
+	require.NoError(t, os.Remove(filepath.Join(dir, "list.txt")))
+	x, err = IndexClips(ctx, dir, FolderOptions{}, "")
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 2}, []int{x.Probed, x.Clips})
+	raw, err = os.ReadFile(x.File)
+	require.NoError(t, err)
+
 	// Broken lines are asked about again.
 	require.NoError(t, os.WriteFile(x.File, append([]byte("{\"path\":3}\nnonsense\n"), raw[:len(raw)-9]...), 0o644))
 	x, err = IndexClips(ctx, dir, FolderOptions{}, filepath.Join(cache, "own.jsonl"))
