@@ -147,6 +147,7 @@ func (c Contents) pick(needVideo, needAudio bool) (*probed, error) {
 	p := &probed{duration: seconds(strconv.FormatFloat(c.Duration, 'g', -1, 64))}
 	for _, s := range c.Streams {
 		switch {
+		case s.Index < 0:
 		case s.Kind == "video" && p.video == nil && !s.Cover && needVideo:
 			if s.Width < 1 || s.Height < 1 {
 				continue
@@ -223,7 +224,7 @@ func pixelAspect(text string) float64 {
 	a, b, ok := strings.Cut(text, ":")
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
-	if !ok || errX != nil || errY != nil || x <= 0 || y <= 0 || x/y > 16 || y/x > 16 {
+	if !ok || errX != nil || errY != nil || !(x > 0) || !(y > 0) || !(x/y <= 16 && y/x <= 16) {
 		return 1
 	}
 	return x / y
