@@ -181,6 +181,14 @@ func (c Config) AudioTokens() int {
 // Kept is the number of visible tokens of n: round half to even of n·(1-ratio).
 func Kept(n int, ratio float64) int { return int(math.RoundToEven(float64(n) * (1 - ratio))) }
 
+// Bounds far beyond what trains, so that a slip of the pen is refused before anything is built.
+const (
+	maxWidth  = 1 << 16
+	maxDepth  = 256
+	maxTokens = 1 << 14
+	maxLocals = 64
+)
+
 // Validate returns one error that names every field that does not fit.
 func (c Config) Validate() error {
 	var errs []error
@@ -205,12 +213,18 @@ func (c Config) Validate() error {
 		name string
 		s    layers.Size
 	}{{"encoder", c.Encoder}, {"decoder", c.Decoder}} {
-		check(t.s.Dim >= 1 && t.s.Depth >= 1 && t.s.Heads >= 1 && t.s.Dim%max(t.s.Heads, 1) == 0,
-			"%s is %+v: sizes must be positive and the heads divide the width", t.name, t.s)
+		check(t.s.Dim >= 1 && t.s.Dim <= maxWidth && t.s.Depth >= 1 && t.s.Depth <= maxDepth && t.s.Heads >= 1 && t.s.Dim%max(t.s.Heads, 1) == 0,
+			"%s is %+v: sizes must be positive (width up to %d, depth up to %d) and the heads divide the width", t.name, t.s, maxWidth, maxDepth)
 	}
 	h := c.Head
-	check(h.Layers >= 2 && h.Hidden >= 1 && h.Bottleneck >= 1 && h.Out >= 2, "head is %+v: needs two layers or more and positive sizes", h)
+	check(h.Layers >= 2 && h.Layers <= maxDepth && min(h.Hidden, h.Bottleneck) >= 1 && h.Out >= 2 && max(h.Hidden, h.Bottleneck, h.Out) <= maxWidth,
+		"head is %+v: needs two layers or more (up to %d) and positive sizes (up to %d)", h, maxDepth, maxWidth)
 	divides := func(name string, view, patch []int) {
+		tokens := 1.0
+		for i := range patch {
+			tokens *= float64(view[i+1]) / float64(max(patch[i], 1))
+		}
+		check(tokens <= maxTokens, "%s %v has %.0f patches of %v: at most %d", name, view, tokens, patch, maxTokens)
 		for i := range patch {
 			check(patch[i] >= 1 && view[i+1] >= 1 && view[i+1]%max(patch[i], 1) == 0,
 				"%s %v does not divide into patches of %v", name, view, patch)
@@ -226,7 +240,7 @@ func (c Config) Validate() error {
 		divides("audio.local", c.Audio.Local[:], c.Audio.Patch[:])
 		check(c.Audio.Local[1] == c.Audio.Global[1], "audio.local has %d mels, audio.global %d: they must agree", c.Audio.Local[1], c.Audio.Global[1])
 	}
-	check(c.Video.Locals >= 0 && c.Audio.Locals >= 0, "the number of local views must not be negative")
+	check(min(c.Video.Locals, c.Audio.Locals) >= 0 && max(c.Video.Locals, c.Audio.Locals) <= maxLocals, "the number of local views must be in 0..%d", maxLocals)
 	check(c.TeacherView != TeacherLocal0 || c.Video.Locals > 0 && c.Audio.Locals > 0, "teacher_view local0 needs a local view of each modality")
 	if len(errs) == 0 {
 		for _, m := range []struct {
