@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -232,17 +231,9 @@ func (l *Loader) fill(v *viewer, j job) error {
 	return fmt.Errorf("loader: none of the %d clips can be decoded; the first is %s: %s", n, l.reasons[0].Path, l.reasons[0].Reason)
 }
 
-// load decodes the span that this epoch sees of the clip. Its start lies on the grid of frames, so
-// that sight and sound begin together.
+// load decodes the span that this epoch sees of the clip.
 func (l *Loader) load(v *viewer, epoch uint64, index int) (*Clip, error) {
-	span := Span{Seconds: l.spec.Seconds}
-	if room := l.src.Duration(index) - span.Seconds; room > 0 {
-		r := newRand(l.cfg.Seed, streamSpan, epoch, uint64(index))
-		fps := float64(l.spec.FPS)
-		span.Start = math.Floor(r.Float64()*(room*fps+1)) / fps
-		span.Start = min(span.Start, math.Floor(room*fps)/fps)
-	}
-	clip, err := l.src.Load(l.ctx, index, span)
+	clip, err := l.src.Load(l.ctx, index, l.spec.trainingSpan(l.src.Duration(index), l.cfg.Seed, epoch, index))
 	if err != nil {
 		return nil, err
 	}

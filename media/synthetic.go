@@ -20,9 +20,10 @@ type SyntheticConfig struct {
 	Rate    int     // Hz (default 16000)
 }
 
-// DefaultDifficulty is hard enough that untrained features fail. It is no zero field's default: a
-// zero Difficulty is zero.
-const DefaultDifficulty = 0.5
+// DefaultDifficulty is what a small network learns within minutes. From 0.5 on, untrained features are
+// hardly better than chance, and to learn takes far longer. It is no zero field's default: a zero
+// Difficulty is zero.
+const DefaultDifficulty = 0.1
 
 // Synthetic is a Source of labelled audio-visual clips that are made, not stored. In each a shape
 // moves over a textured background while a sound goes with the motion. The kind of shape, the kind

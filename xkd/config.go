@@ -136,7 +136,7 @@ func Preset(name string) (Config, media.Spec, error) {
 		c.Head = layers.HeadSize{Hidden: 256, Layers: 3, Bottleneck: 64, Out: 512}
 		// Minutes of training instead of days: more weight on distillation, and students soft enough to follow teachers that
 		// change quickly. With the recipe's values (1, 1, 5 and 0.1) video learns nothing in so few steps.
-		c.Loss, c.StudentTemp = Coefficients{Align: 1, KD: 4, Recon: 2}, 0.3
+		c.Loss, c.StudentTemp = Coefficients{Align: 1, KD: 4, Recon: 4}, 0.3
 		c.Video.Patch, c.Audio.Patch = [3]int{2, 8, 8}, [2]int{8, 8}
 	}
 	c.Fit(spec)
