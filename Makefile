@@ -36,7 +36,7 @@ if [ "$$(uname -s)" = Linux ]; then
 	{ [ -n "$$compiler" ] && echo '#include <stdlib.h>' | "$$compiler" -fsyntax-only -xc - 2>/dev/null; } || lacks "the C library's headers" libc6-dev
 	drivers() { ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null || true; }
 	[ -n "$$(drivers)" ] || lacks "a Vulkan driver" mesa-vulkan-drivers
-	PATH=$$PATH:/sbin:/usr/sbin ldconfig -p | grep -q 'libvulkan\.so\.1' || lacks "the Vulkan loader" libvulkan1
+	case $$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p) in *libvulkan.so.1*) ;; *) lacks "the Vulkan loader" libvulkan1 ;; esac
 fi
 if [ $${#missing[@]} -gt 0 ]; then
 	list=$$(printf ', %s' "$${missing[@]}"); list=$${list:2}
