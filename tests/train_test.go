@@ -19,7 +19,7 @@ import (
 	"goxkd/xkd"
 )
 
-// smallPlan is the nano preset with narrow networks: a step takes milliseconds.
+// smallPlan is the nano preset with narrow networks, so that a step takes milliseconds, and the released recipe's losses.
 func smallPlan(t *testing.T, variant string, steps int) xkd.Plan {
 	t.Helper()
 	c, spec, err := xkd.Preset("nano")
@@ -28,6 +28,7 @@ func smallPlan(t *testing.T, variant string, steps int) xkd.Plan {
 	c.Batch = 2
 	c.Encoder, c.Decoder = layers.Size{Dim: 16, Depth: 1, Heads: 2}, layers.Size{Dim: 8, Depth: 1, Heads: 2}
 	c.Head = layers.HeadSize{Hidden: 16, Layers: 3, Bottleneck: 8, Out: 24}
+	c.Loss, c.StudentTemp = xkd.Coefficients{Align: 1, KD: 1, Recon: 5}, 0.1
 	return xkd.Plan{
 		Preset: "nano", Data: "synthetic", Config: c, Media: spec, Recipe: xkd.DefaultRecipe("nano", variant, steps, 7),
 		Synthetic: media.SyntheticConfig{Clips: 64, Seed: 7},
@@ -97,8 +98,10 @@ func TestLossFalls(t *testing.T) {
 	var last [][]float32
 	devices(t, func(t *testing.T, dev graph.Device) {
 		plan := smallPlan(t, xkd.XKD, 60)
-		var losses []float32
-		run(t, dev, plan, t.TempDir(), xkd.RunOptions{Progress: func(p xkd.Progress) { losses = append(losses, p.Losses[0]) }})
+		var losses, recon []float32
+		run(t, dev, plan, t.TempDir(), xkd.RunOptions{Progress: func(p xkd.Progress) {
+			losses, recon = append(losses, p.Losses[0]), append(recon, p.Losses[3])
+		}})
 		require.Len(t, losses, 60)
 		mean := func(x []float32) (m float32) {
 			for _, v := range x {
@@ -107,6 +110,7 @@ func TestLossFalls(t *testing.T) {
 			return m
 		}
 		require.Less(t, mean(losses[50:]), 0.8*mean(losses[:5]))
+		require.Less(t, mean(recon[50:]), 0.95*mean(recon[:5]))
 		last = append(last, losses)
 	})
 	if len(last) == 2 {
