@@ -85,10 +85,18 @@ func (r Recipe) At(k int) Schedule {
 	return s
 }
 
+// Selection chooses among the clips at a path.
+type Selection struct {
+	Split string `json:"split"` // clips of this split alone; empty for all
+	Fold  int    `json:"fold"`  // split of UCF101 and HMDB51, test fold of ESC-50; 0 means the first
+	Root  string `json:"root"`  // folder that the paths of a list are below; empty for the list's own
+}
+
 // Plan is everything that fixes a training run besides the data itself; checkpoints carry it.
 type Plan struct {
 	Preset string     `json:"preset"`
-	Data   string     `json:"data"` // a folder, or "synthetic"
+	Data   string     `json:"data"` // path of clips, or "synthetic"
+	Select Selection  `json:"select"`
 	Config Config     `json:"config"`
 	Media  media.Spec `json:"media"`
 	Recipe Recipe     `json:"recipe"`

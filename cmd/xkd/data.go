@@ -13,6 +13,13 @@ type dataFlags struct {
 	fold, workers                int
 }
 
+// What flags of several commands say of themselves.
+const (
+	splitUsage = "take the clips of this `split` alone, such as train or test"
+	foldUsage  = "split of UCF101 and HMDB51, test fold of ESC-50"
+	rootUsage  = "`folder` that the paths of a list are below (default the list's own, or near it)"
+)
+
 // dataForms is what a path of clips may be, for help texts.
 const dataForms = `The clips are those of a folder and its sub-folders; of tar shards in WebDataset's convention; of a list: a manifest
 (CSV or TSV with a header, or JSON lines: path, label, split, start, end), a plain list (a path and a label per line), or
@@ -21,9 +28,9 @@ the lists of UCF101, HMDB51 and ESC-50. The paths of a list are below its own fo
 func (f *dataFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.label, "label", "", "`column` of labels.csv or of the manifest (default its first, or label)")
-	fl.StringVar(&f.split, "split", "", "take the clips of this `split` alone, such as train or test")
-	fl.IntVar(&f.fold, "fold", 1, "split of UCF101 and HMDB51, test fold of ESC-50")
-	fl.StringVar(&f.root, "root", "", "`folder` that the paths of a list are below (default the list's own, or near it)")
+	fl.StringVar(&f.split, "split", "", splitUsage)
+	fl.IntVar(&f.fold, "fold", 1, foldUsage)
+	fl.StringVar(&f.root, "root", "", rootUsage)
 	fl.StringVar(&f.modality, "modality", "", "what clips must have: video or audio alone (default both)")
 	fl.IntVar(&f.workers, "workers", 0, "files looked at side by side; 0 means one per core")
 }

@@ -16,8 +16,8 @@ import (
 // probeFlags are the flags of `xkd probe`.
 type probeFlags struct {
 	data, label, device, network string
-	modality                     string
-	seeds, clips                 int
+	modality, root               string
+	seeds, clips, fold           int
 	asJSON                       bool
 }
 
@@ -41,6 +41,8 @@ sub-folders, or from a list of files. Without --data the clips are those of trai
 	fl.StringVar(&f.data, "data", "", "`path` of labelled clips: a folder, a list of files, shards or what xkd pack has written; or synthetic (default the checkpoint's)")
 	fl.StringVar(&f.label, "label", "", "`column` of labels.csv (default its first)")
 	fl.StringVar(&f.modality, "modality", "", "read video or audio alone (default both, or the one that the clips have)")
+	fl.IntVar(&f.fold, "fold", 1, foldUsage)
+	fl.StringVar(&f.root, "root", "", rootUsage)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.IntVar(&f.seeds, "seeds", 3, "splits, and untrained networks")
 	fl.IntVar(&f.clips, "clips", 768, "clips used at most")
@@ -55,6 +57,8 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 	switch {
 	case f.seeds < 1:
 		return usagef("--seeds %d: give 1 or more", f.seeds)
+	case f.fold < 1:
+		return usagef("--fold %d: give 1 or more", f.fold)
 	case f.clips < 3:
 		return usagef("--clips %d: give 3 or more", f.clips)
 	case !slices.Contains([]string{"", xkd.Video.String(), xkd.Audio.String()}, f.modality):

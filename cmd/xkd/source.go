@@ -32,7 +32,9 @@ func openTraining(ctx context.Context, plan xkd.Plan, notes io.Writer) (media.So
 		return src, nil
 	}
 	fmt.Fprintf(notes, "looking through the files in %s\n", plan.Data)
-	src, report, err := media.Open(ctx, plan.Data, media.OptionsFor(plan.Media))
+	opt := media.OptionsFor(plan.Media)
+	opt.Split, opt.Fold, opt.Root = plan.Select.Split, plan.Select.Fold, plan.Select.Root
+	src, report, err := media.Open(ctx, plan.Data, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +67,8 @@ func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xk
 	if data != syntheticData {
 		return openLabelled(ctx, data, f, plan.Media, notes)
 	}
-	if f.label != "" || f.modality != "" {
-		return nil, usagef("--label and --modality are for folders: generated clips have one set of labels and both modalities")
+	if f.label != "" || f.modality != "" || f.root != "" || f.fold != 1 {
+		return nil, usagef("--label, --modality, --fold and --root are for files: generated clips have one set of labels and both modalities")
 	}
 	cfg := plan.Synthetic
 	if plan.Data != syntheticData {
@@ -81,7 +83,7 @@ func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xk
 // flags say which.
 func openLabelled(ctx context.Context, dir string, f probeFlags, spec media.Spec, notes io.Writer) (media.Source, error) {
 	opt := media.OptionsFor(spec)
-	opt.LabelColumn = f.label
+	opt.LabelColumn, opt.Fold, opt.Root = f.label, f.fold, f.root
 	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
 	fmt.Fprintf(notes, "looking through the files in %s\n", dir)
 	src, report, err := media.Open(ctx, dir, opt)

@@ -23,6 +23,7 @@ type trainFlags struct {
 	lr, difficulty                     float64
 	cls, resume, asJSON, showConfig    bool
 	config                             string
+	choose                             xkd.Selection
 }
 
 // Help of the flags that fix a network, for all commands.
@@ -53,6 +54,9 @@ and resumed ends with the same bits as one that was not.`,
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.StringVar(&f.data, "data", syntheticData, "`path` of clips with sound: a folder, a list of files, shards or what xkd pack has written; or synthetic for generated clips")
+	fl.StringVar(&f.choose.Split, "split", "", splitUsage)
+	fl.IntVar(&f.choose.Fold, "fold", 1, foldUsage)
+	fl.StringVar(&f.choose.Root, "root", "", rootUsage)
 	fl.StringVar(&f.preset, "preset", "nano", presetUsage)
 	fl.StringVar(&f.variant, "variant", xkd.XKD, variantUsage)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
@@ -133,6 +137,8 @@ func (f *trainFlags) check() error {
 		return usagef("--batch %d: give 1 or more", f.batch)
 	case f.saveEvery < 1:
 		return usagef("--save-every %d: give 1 or more", f.saveEvery)
+	case f.choose.Fold < 1:
+		return usagef("--fold %d: give 1 or more", f.choose.Fold)
 	case f.workers < 0:
 		return usagef("--workers %d: give 0 for one per core, or more", f.workers)
 	case !(f.lr >= 0 && f.lr <= 1):
@@ -220,6 +226,15 @@ func (f *trainFlags) fresh(cmd *cobra.Command) (xkd.Plan, error) {
 	if given("data") {
 		plan.Data = f.data
 	}
+	if given("split") {
+		plan.Select.Split = f.choose.Split
+	}
+	if given("fold") {
+		plan.Select.Fold = f.choose.Fold
+	}
+	if given("root") {
+		plan.Select.Root = f.choose.Root
+	}
 	if given("batch") {
 		plan.Config.Batch = f.batch
 	}
@@ -266,6 +281,7 @@ func (f *trainFlags) resumed(cmd *cobra.Command, l *xkd.Loaded) (xkd.Plan, error
 	}{
 		{"preset", f.preset, p.Preset}, {"variant", f.variant, p.Config.Variant}, {"batch", f.batch, p.Config.Batch},
 		{"seed", f.seed, p.Recipe.Seed}, {"lr", f.lr, p.Recipe.LR.Base}, {"difficulty", f.difficulty, p.Synthetic.Difficulty},
+		{"split", f.choose.Split, p.Select.Split}, {"fold", f.choose.Fold, p.Select.Fold},
 		{"cls", f.cls, p.Config.Cls}, {"attention", f.attention, p.Config.Attention}, {"teacher-view", f.teacherView, p.Config.TeacherView},
 	} {
 		if cmd.Flags().Changed(c.flag) && c.given != c.held {
@@ -274,6 +290,9 @@ func (f *trainFlags) resumed(cmd *cobra.Command, l *xkd.Loaded) (xkd.Plan, error
 	}
 	if cmd.Flags().Changed("data") {
 		p.Data = f.data
+	}
+	if cmd.Flags().Changed("root") {
+		p.Select.Root = f.choose.Root
 	}
 	if cmd.Flags().Changed("steps") && f.steps != p.Recipe.Steps {
 		if f.steps <= l.Done {
