@@ -1,7 +1,7 @@
 # The only entry: `make` lists what there is.
 
 # What `make demo` does; `make demo DEMO_STEPS=100` is quicker and shows less.
-DEMO_STEPS      ?= 900
+DEMO_STEPS      ?= 800
 DEMO_BATCH      ?= 16
 DEMO_DIFFICULTY ?= 0.1
 DEMO_CLIPS      ?= 768
@@ -72,7 +72,7 @@ setup: ## install what is missing (Debian, Ubuntu), or say what to install
 build: setup ## build bin/xkd
 	@go build $(STAMP) -o bin/xkd ./cmd/xkd
 
-demo: build ## train on generated clips and probe what was learnt, about 4 minutes on two cores
+demo: build ## train on generated clips and probe what was learnt, about 3 minutes on two cores
 	@rm -rf $(DEMO_OUT)
 	bin/xkd train --data synthetic --preset nano --steps $(DEMO_STEPS) --batch $(DEMO_BATCH) --difficulty $(DEMO_DIFFICULTY) --device $(DEMO_DEVICE) --out $(DEMO_OUT)
 	bin/xkd probe $(DEMO_OUT)/checkpoint.safetensors --clips $(DEMO_CLIPS) --seeds $(DEMO_SEEDS) --device $(DEMO_DEVICE)

@@ -60,7 +60,7 @@ and resumed ends with the same bits as one that was not.`,
 	fl.StringVar(&f.preset, "preset", "nano", presetUsage)
 	fl.StringVar(&f.variant, "variant", xkd.XKD, variantUsage)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
-	fl.IntVar(&f.steps, "steps", 900, "steps to train; with --resume, the new total")
+	fl.IntVar(&f.steps, "steps", 800, "steps to train; with --resume, the new total")
 	fl.IntVar(&f.batch, "batch", 16, "clips per step")
 	fl.StringVar(&f.out, "out", filepath.Join("runs", "latest"), "output `folder`")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the weights, the order, the masks and the generated clips")
