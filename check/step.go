@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"goxkd/cpu"
 	"goxkd/graph"
@@ -80,12 +81,17 @@ func randomStep(e graph.Executor, step *xkd.Step, seed uint64) error {
 		rng := rand.New(rand.NewPCG(seed, uint64(n.ID)))
 		data := make([]float32, n.Shape.Size())
 		scale := 1.0
+		gain := 0.0
 		if n.Kind == graph.KindState {
 			scale = 0.05
+			// Gains near zero would make all outputs alike, and distances between them nothing but rounding.
+			if strings.HasSuffix(n.Name, ".weight") && !strings.HasPrefix(n.Name, "adam_") && len(n.Shape) == 1 || strings.HasSuffix(n.Name, ".weight_g") {
+				gain = 1
+			}
 		}
 		for i := range data {
-			data[i] = float32(scale * rng.NormFloat64())
-			if len(n.Name) > 7 && n.Name[:7] == "adam_v/" {
+			data[i] = float32(gain + scale*rng.NormFloat64())
+			if strings.HasPrefix(n.Name, "adam_v/") {
 				data[i] = float32(math.Abs(float64(data[i])))
 			}
 		}
