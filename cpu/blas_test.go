@@ -9,27 +9,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"goxkd/graph"
+	"goxkd/graph/op"
 )
 
 // The BLAS forms equal the declared references on every case of their operations, forward and, since the gradients are
 // operations with forms of their own, backward.
 func TestFastEqualsReference(t *testing.T) {
-	for _, op := range graph.Ops() {
-		if fast[float32](op.Name) == nil {
+	for _, o := range graph.Ops() {
+		if fast[float32](o.Name) == nil {
 			continue
 		}
-		for i, c := range op.Cases {
+		for i, c := range o.Cases {
 			if c.Name == "long sum" {
 				continue // the plain reference takes too long
 			}
-			t.Run(op.Name+"/"+c.Name, func(t *testing.T) {
+			t.Run(o.Name+"/"+c.Name, func(t *testing.T) {
 				var out *graph.Node
 				g, err := graph.Build(func(g *graph.Graph) {
 					var in []*graph.Node
 					for k, s := range c.Shapes {
 						in = append(in, g.Input(fmt.Sprint(k), s...))
 					}
-					out = g.Keep(g.Apply(op, c.Attrs, in...))
+					out = g.Keep(g.Apply(o, c.Attrs, in...))
 				})
 				require.NoError(t, err)
 				var results [2][]float64
@@ -78,13 +79,18 @@ func TestPar(t *testing.T) {
 }
 
 func TestRunStopsOnCancel(t *testing.T) {
-	g, err := graph.Build(func(g *graph.Graph) { g.Keep(g.Reshape(g.Input("x", 4), 2, 2)); g.StopGrad(g.Lookup("x")) })
+	var y *graph.Node
+	g, err := graph.Build(func(g *graph.Graph) { y = g.Keep(op.GELU(g, g.Input("x", 4))) })
 	require.NoError(t, err)
 	e, err := New[float32](g, graph.PlanOptions{}, Options{})
 	require.NoError(t, err)
 	require.NoError(t, e.Write(g.Lookup("x"), []float32{1, 2, 3, 4}))
 	require.ErrorContains(t, e.Write(g.Lookup("x"), []float32{1}), "cannot write 1 elements to x [4]")
+	require.ErrorContains(t, e.Read(y, make([]float32, 3)), "into 3 elements")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.NoError(t, e.Run(ctx), "nothing to run, nothing to stop")
+	require.ErrorIs(t, e.Run(ctx), context.Canceled)
+	require.Equal(t, make([]float32, 4), e.Data(y), "nothing was computed")
+	require.NoError(t, e.Run(context.Background()))
+	require.NotZero(t, e.Data(y)[0])
 }

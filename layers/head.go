@@ -15,7 +15,7 @@ type HeadSize struct {
 	Out        int `json:"out_dim"`
 }
 
-// headName gives the key of a head's linear layer i; linears, norms and activations are numbered together. All norms are
+// headLinear gives the key of a head's linear layer i; linears, norms and activations are numbered together. All norms are
 // the one at key 1.
 func headLinear(name string, i int) string { return fmt.Sprintf("%s.mlp.%d", name, 3*i) }
 
