@@ -351,3 +351,12 @@ func TestOddFiles(t *testing.T) {
 		require.Greater(t, b.B, len(indices)*3/4)
 	}
 }
+
+// parseProbe reads ffprobe's JSON and picks from it.
+func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
+	c, err := readProbe(raw)
+	if err != nil {
+		return nil, err
+	}
+	return c.pick(needVideo, needAudio)
+}

@@ -179,15 +179,6 @@ func (c Contents) pick(needVideo, needAudio bool) (*probed, error) {
 	return p, nil
 }
 
-// parseProbe reads ffprobe's JSON and picks from it.
-func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
-	c, err := readProbe(raw)
-	if err != nil {
-		return nil, err
-	}
-	return c.pick(needVideo, needAudio)
-}
-
 // quotient reads "25/1"; what is unknown or absurd is 0.
 func quotient(text string) float64 {
 	a, b, _ := strings.Cut(text, "/")

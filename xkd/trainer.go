@@ -50,9 +50,6 @@ func NewTrainer(dev graph.Device, plan Plan) (*Trainer, error) {
 	return t, nil
 }
 
-// Done is the number of steps trained so far.
-func (t *Trainer) Done() int { return t.done }
-
 // Bytes is the device memory held.
 func (t *Trainer) Bytes() int64 { return t.exec.Bytes() }
 
