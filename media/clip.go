@@ -1,6 +1,9 @@
 package media
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Clip is one decoded clip. It may share memory with a cache: treat it as read-only.
 type Clip struct {
@@ -47,7 +50,7 @@ func (s Span) within(frames, fps, samples, rate int) (frame, sample [2]int) {
 	s.Start = max(s.Start, 0)
 	if frames > 0 {
 		frame[0] = min(int(s.Start*float64(fps)+1e-6), frames-1)
-		frame[1] = min(frame[0]+spanFrames(s.Seconds, fps), frames)
+		frame[1] = min(frame[0]+s.frames(fps), frames)
 	}
 	if samples > 0 {
 		sample[0] = min(int(s.Start*float64(rate)+0.5), samples)
@@ -84,10 +87,13 @@ func (c *Clip) between(start, end float64) *Clip {
 	return &out
 }
 
-// spanFrames is the number of frames in so many seconds, at least one.
-func spanFrames(seconds float64, fps int) int {
-	return max(int(seconds*float64(fps)+0.5), 1)
+// frames is the number of frames in the span, at least one.
+func (s Span) frames(fps int) int {
+	return max(int(s.Seconds*float64(fps)+0.5), 1)
 }
+
+// errTool marks failures to run a program that reads clips at all, which no other clip would mend.
+var errTool = errors.New("cannot run")
 
 // Span is a part of a clip, in seconds from its beginning.
 type Span struct {
@@ -108,7 +114,8 @@ type Source interface {
 	// 0 when the file does not tell.
 	Duration(i int) float64
 	// Load decodes the span of clip i, and no more than it needs. A clip that ends within the span
-	// comes back shorter. The error names the clip and says what is wrong with it.
+	// comes back shorter. The error names the clip and says what is wrong with it; it is errTool where
+	// the next clip would fail alike.
 	Load(ctx context.Context, i int, span Span) (*Clip, error)
 }
 
@@ -137,10 +144,4 @@ type Batch struct {
 	Labels      []int       // [B], -1 when unlabelled
 	Names       []string    // [B]
 	Indices     []int       // [B], the clips' indices in the source
-}
-
-// clone is the clip with its own name and label, sharing the samples.
-func (c *Clip) clone() *Clip {
-	out := *c
-	return &out
 }

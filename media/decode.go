@@ -72,7 +72,7 @@ func decodeSpan(ctx context.Context, in place, p *probed, span Span, f format) (
 	clip := &Clip{FPS: f.fps, Rate: f.rate}
 	if p.video != nil {
 		w, h, cropW, cropH := p.video.shape(f.size)
-		frames := spanFrames(span.Seconds, f.fps)
+		frames := span.frames(f.fps)
 		// eof_action keeps the one frame of a clip shorter than the time between two.
 		filter := fmt.Sprintf("fps=%d:start_time=0:eof_action=pass", f.fps)
 		if cropW > 0 {

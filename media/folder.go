@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -132,22 +133,9 @@ var mediaExtensions = func() map[string]bool {
 	return set
 }()
 
-// OpenFolder looks for media files below dir, asks ffprobe about each and returns those that can be
-// used. Labels come from labels.csv in dir or its parent, or else from the name of each file's first
-// sub-folder. Links to files count, links to folders are not followed, hidden files and folders are
-// left out. The report comes back with an error too, which names the folder and what to do.
-func OpenFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *Report, error) {
-	opt = opt.withDefaults()
-	report := &Report{}
-	list, err := gatherFolder(dir, opt, report)
-	if err != nil {
-		return nil, report, err
-	}
-	f, err := openListing(ctx, list, opt, report)
-	return f, report, err
-}
-
-// gatherFolder lists the clips of a folder.
+// gatherFolder lists the media files below dir. Labels come from labels.csv in dir or its parent, or
+// else from the name of each file's first sub-folder. Links to files count, links to folders are not
+// followed, hidden files and folders are left out.
 func gatherFolder(dir string, opt FolderOptions, report *Report) (*listing, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
@@ -496,6 +484,28 @@ func (f *Folder) seek(ctx context.Context, file *folderFile, span Span) (*Clip, 
 	return f.decodeFrom(ctx, file, func() (*Clip, error) { return decodeSpan(ctx, file.in, file.info, span, f.format()) })
 }
 
+// Whole is all of clip i where its file is short enough to be decoded whole, as its spans are cut from
+// it; ok is false where it is not.
+func (f *Folder) Whole(ctx context.Context, i int) (c *Clip, ok bool, err error) {
+	file := &f.files[i]
+	if !f.short(file) {
+		return nil, false, nil
+	}
+	c, err = f.whole(ctx, file)
+	return c, true, err
+}
+
+// Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
+// change, and up to which length files are decoded whole.
+func (f *Folder) Stamps(w io.Writer) {
+	fmt.Fprintf(w, "%g\n", f.opt.WholeSeconds)
+	for i := range f.files {
+		fmt.Fprintln(w, f.files[i].stamp.size, f.files[i].stamp.time)
+	}
+}
+
+var _ Files = (*Folder)(nil)
+
 // whole is all of a short clip, from the cache where it is there.
 func (f *Folder) whole(ctx context.Context, file *folderFile) (*Clip, error) {
 	c := f.cache.get(file.file)
@@ -509,7 +519,8 @@ func (f *Folder) whole(ctx context.Context, file *folderFile) (*Clip, error) {
 		f.cache.put(file.file, c)
 	}
 	if file.start == 0 && file.end == 0 {
-		c = c.clone()
+		own := *c // with its own name and label, sharing the samples
+		c = &own
 	} else if c = c.between(file.start, file.end); c == nil {
 		return nil, fmt.Errorf("%s: %w between %g s and %g s", file.in.path, errEmpty, file.start, file.end)
 	}

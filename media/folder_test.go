@@ -101,7 +101,7 @@ func TestFolderOfMadeFiles(t *testing.T) {
 	}
 
 	ctx := context.Background()
-	f, report, err := OpenFolder(ctx, dir, small(FolderOptions{Check: true}))
+	f, report, err := openFolder(ctx, dir, small(FolderOptions{Check: true}))
 	require.NoError(t, err)
 	bad := reasons(report)
 	for name, why := range map[string]string{
@@ -189,7 +189,7 @@ func TestFolderModalities(t *testing.T) {
 	ffmpeg(t, "-f", "lavfi", "-i", "sine=d=1", "file:"+filepath.Join(dir, "blind.wav"))
 	ffmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x64:r=8:d=1", "-c:v", "libx264", "file:"+filepath.Join(dir, "mute.mp4"))
 	ctx := context.Background()
-	f, report, err := OpenFolder(ctx, dir, small(FolderOptions{NeedAudio: true}))
+	f, report, err := openFolder(ctx, dir, small(FolderOptions{NeedAudio: true}))
 	require.NoError(t, err)
 	require.Equal(t, 1, f.Len())
 	require.Equal(t, 1, report.Unlabeled)
@@ -199,14 +199,14 @@ func TestFolderModalities(t *testing.T) {
 	require.Nil(t, b.VideoGlobal)
 	require.Len(t, b.AudioGlobal, 48*96)
 
-	f, _, err = OpenFolder(ctx, dir, small(FolderOptions{NeedVideo: true}))
+	f, _, err = openFolder(ctx, dir, small(FolderOptions{NeedVideo: true}))
 	require.NoError(t, err)
 	b, _, err = Centre(ctx, f, smallSpec(), []int{0}, CentreOptions{})
 	require.NoError(t, err)
 	require.Nil(t, b.AudioGlobal)
 	require.Len(t, b.VideoGlobal, 3*8*48*48)
 
-	_, report, err = OpenFolder(ctx, dir, small(FolderOptions{}))
+	_, report, err = openFolder(ctx, dir, small(FolderOptions{}))
 	require.ErrorContains(t, err, "none of 2 media files can be used")
 	require.Len(t, report.Bad, 2)
 }
@@ -218,22 +218,22 @@ func TestIndexSparesProbes(t *testing.T) {
 	opt := small(FolderOptions{})
 	opt.Index = filepath.Join(dir, "cache", "probe.json")
 	ctx := context.Background()
-	f, _, err := OpenFolder(ctx, dir, opt)
+	f, _, err := openFolder(ctx, dir, opt)
 	require.NoError(t, err)
 	want := f.Duration(0)
 	require.FileExists(t, opt.Index)
 
 	path := os.Getenv("PATH")
 	t.Setenv("PATH", "")
-	f, _, err = OpenFolder(ctx, dir, opt)
+	f, _, err = openFolder(ctx, dir, opt)
 	require.NoError(t, err, "no tool is needed for what is known")
 	require.Equal(t, want, f.Duration(0))
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "a.mkv"), time.Now(), time.Now().Add(time.Hour)))
-	_, _, err = OpenFolder(ctx, dir, opt)
+	_, _, err = openFolder(ctx, dir, opt)
 	require.ErrorContains(t, err, "install ffmpeg", "a changed file is asked about again")
 	t.Setenv("PATH", path)
 	require.NoError(t, os.WriteFile(opt.Index, []byte("{broken"), 0o644))
-	_, _, err = OpenFolder(ctx, dir, opt)
+	_, _, err = openFolder(ctx, dir, opt)
 	require.NoError(t, err)
 }
 
@@ -241,21 +241,21 @@ func TestFolderErrors(t *testing.T) {
 	needTools(t)
 	ctx := context.Background()
 	dir := t.TempDir()
-	_, _, err := OpenFolder(ctx, filepath.Join(dir, "absent"), FolderOptions{})
+	_, _, err := openFolder(ctx, filepath.Join(dir, "absent"), FolderOptions{})
 	require.ErrorContains(t, err, "absent")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.csv"), []byte("x"), 0o644))
-	_, _, err = OpenFolder(ctx, filepath.Join(dir, "a.csv"), FolderOptions{})
+	_, err = gatherFolder(filepath.Join(dir, "a.csv"), FolderOptions{}, &Report{})
 	require.ErrorContains(t, err, "this is a file")
-	_, report, err := OpenFolder(ctx, dir, FolderOptions{})
+	_, report, err := openFolder(ctx, dir, FolderOptions{})
 	require.ErrorContains(t, err, "no media files (1 others)")
 	require.ErrorContains(t, err, dir)
 	require.Equal(t, 1, report.Ignored)
-	_, _, err = OpenFolder(ctx, dir, FolderOptions{LabelColumn: "colour"})
+	_, _, err = openFolder(ctx, dir, FolderOptions{LabelColumn: "colour"})
 	require.ErrorContains(t, err, "labels.csv")
 
 	t.Setenv("PATH", "")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.mp4"), []byte("x"), 0o644))
-	_, _, err = OpenFolder(ctx, dir, FolderOptions{})
+	_, _, err = openFolder(ctx, dir, FolderOptions{})
 	require.ErrorContains(t, err, "install ffmpeg")
 }
 
@@ -288,7 +288,7 @@ func TestLabelsOfAnotherFolder(t *testing.T) {
 	}
 	classes := func(opt FolderOptions) []string {
 		opt.NeedAudio = true
-		f, _, err := OpenFolder(context.Background(), filepath.Join(dir, "clips"), small(opt))
+		f, _, err := openFolder(context.Background(), filepath.Join(dir, "clips"), small(opt))
 		require.NoError(t, err)
 		return f.Classes()
 	}
@@ -297,7 +297,7 @@ func TestLabelsOfAnotherFolder(t *testing.T) {
 	table("clip,kind,split\na,sine,train\n")
 	require.Equal(t, []string{"sine"}, classes(FolderOptions{}))
 	require.Equal(t, []string{"sine"}, classes(FolderOptions{Split: "train"}))
-	_, report, err := OpenFolder(context.Background(), filepath.Join(dir, "clips"), small(FolderOptions{NeedAudio: true, Split: "test"}))
+	_, report, err := openFolder(context.Background(), filepath.Join(dir, "clips"), small(FolderOptions{NeedAudio: true, Split: "test"}))
 	require.ErrorContains(t, err, `no clip belongs to split "test"`)
 	require.Equal(t, 1, report.Split)
 }
@@ -331,7 +331,7 @@ func TestOddFiles(t *testing.T) {
 	for _, need := range []FolderOptions{{NeedVideo: true, NeedAudio: true, Check: true}, {NeedVideo: true}, {NeedAudio: true}} {
 		opt := small(need)
 		opt.Index = answers
-		f, report, err := OpenFolder(ctx, dir, opt)
+		f, report, err := openFolder(ctx, dir, opt)
 		require.NoError(t, err)
 		t.Logf("video %v, audio %v: %d good", need.NeedVideo, need.NeedAudio, report.Good)
 		for _, b := range report.Bad {
@@ -359,4 +359,11 @@ func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
 		return nil, err
 	}
 	return c.pick(needVideo, needAudio)
+}
+
+// openFolder opens a folder of files.
+func openFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *Report, error) {
+	c, report, err := Open(ctx, dir, opt)
+	f, _ := c.(*Folder)
+	return f, report, err
 }

@@ -38,13 +38,13 @@ func TestLabelledClips(t *testing.T) {
 	require.NoError(t, os.WriteFile(clips+"/labels.csv", table, 0o644))
 	ctx := context.Background()
 	opt := small(FolderOptions{})
-	f, report, err := OpenFolder(ctx, clips, opt)
+	f, report, err := openFolder(ctx, clips, opt)
 	require.NoError(t, err)
 	require.Empty(t, report.Bad)
 	require.Equal(t, []string{"bin", "lay", "set"}, f.Classes(), "the first column is the default")
 	require.Equal(t, "train", f.Split(0))
 	opt.LabelColumn = "colour"
-	f, _, err = OpenFolder(ctx, clips, opt)
+	f, _, err = openFolder(ctx, clips, opt)
 	require.NoError(t, err)
 	require.Equal(t, []string{"blue", "green"}, f.Classes())
 	c, err := f.Load(ctx, 0, Span{1, 1})
@@ -55,7 +55,7 @@ func TestLabelledClips(t *testing.T) {
 	// A loader over files is as deterministic as one over generated clips, cache or not.
 	cached := batches(t, f, LoaderConfig{Batch: 3, Seed: 1, Workers: 2}, 4)
 	opt.CacheBytes = -1
-	f, _, err = OpenFolder(ctx, clips, opt)
+	f, _, err = openFolder(ctx, clips, opt)
 	require.NoError(t, err)
 	require.Equal(t, cached[2:], batches(t, f, LoaderConfig{Batch: 3, Seed: 1, Workers: 1, StartStep: 2}, 2))
 }
@@ -64,9 +64,9 @@ func TestClassFolders(t *testing.T) {
 	const esc = "../../shared/data/esc10"
 	needData(t, esc)
 	dir := linkSome(t, esc, "001 - Dog bark")
-	_, _, err := OpenFolder(context.Background(), dir, small(FolderOptions{NeedAudio: true}))
+	_, _, err := openFolder(context.Background(), dir, small(FolderOptions{NeedAudio: true}))
 	require.ErrorContains(t, err, "no media files", "a link to a folder is not followed")
-	f, report, err := OpenFolder(context.Background(), linkSome(t, esc+"/001 - Dog bark", "1-30226-A.ogg", "1-30344-A.ogg"), small(FolderOptions{NeedAudio: true}))
+	f, report, err := openFolder(context.Background(), linkSome(t, esc+"/001 - Dog bark", "1-30226-A.ogg", "1-30344-A.ogg"), small(FolderOptions{NeedAudio: true}))
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Good)
 	require.Equal(t, 2, report.Unlabeled)
@@ -81,7 +81,7 @@ func BenchmarkGrid(b *testing.B) {
 	for _, cache := range []int64{0, -1} {
 		b.Run(map[int64]string{0: "cached", -1: "uncached"}[cache], func(b *testing.B) {
 			opt := small(FolderOptions{CacheBytes: cache})
-			f, _, err := OpenFolder(context.Background(), dir, opt)
+			f, _, err := openFolder(context.Background(), dir, opt)
 			require.NoError(b, err)
 			l, err := NewLoader(context.Background(), f, NanoSpec(), LoaderConfig{Batch: 16})
 			require.NoError(b, err)

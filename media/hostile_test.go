@@ -213,7 +213,7 @@ func TestHostileFiles(t *testing.T) {
 	ctx := context.Background()
 	opt := small(FolderOptions{})
 	opt.Timeout = 20 * time.Second
-	f, report, err := OpenFolder(ctx, z.dir, opt)
+	f, report, err := openFolder(ctx, z.dir, opt)
 	require.NoError(t, err)
 	require.Equal(t, z.files, report.Good+len(report.Bad), "every file is counted once")
 	require.Equal(t, 2, report.Ignored, "the links to folders")
@@ -367,7 +367,7 @@ func TestFilesThatVanish(t *testing.T) {
 		require.NoError(t, os.WriteFile(path(i), film, 0o644))
 	}
 	ctx := context.Background()
-	f, _, err := OpenFolder(ctx, dir, small(FolderOptions{CacheBytes: -1}))
+	f, _, err := openFolder(ctx, dir, small(FolderOptions{CacheBytes: -1}))
 	require.NoError(t, err)
 	require.Equal(t, n, f.Len())
 	require.NoError(t, os.Remove(path(1)))
@@ -416,7 +416,7 @@ func TestToolsThatHang(t *testing.T) {
 	}
 	t.Setenv("PATH", tools+string(os.PathListSeparator)+os.Getenv("PATH"))
 	hang("ffmpeg")
-	_, report, err := OpenFolder(ctx, dir, opt)
+	_, report, err := openFolder(ctx, dir, opt)
 	require.ErrorContains(t, err, "did not end within 200ms")
 	require.Len(t, report.Bad, 3)
 	for _, b := range report.Bad {
@@ -426,7 +426,7 @@ func TestToolsThatHang(t *testing.T) {
 	hang("ffprobe")
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	_, _, err = OpenFolder(short, dir, opt)
+	_, _, err = openFolder(short, dir, opt)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Empty(t, children(t))
 }

@@ -272,7 +272,7 @@ func TestShards(t *testing.T) {
 	require.NoError(t, err)
 	film := string(raw)
 	ctx := context.Background()
-	alone, _, err := OpenFolder(ctx, dir, small(FolderOptions{}))
+	alone, _, err := openFolder(ctx, dir, small(FolderOptions{}))
 	require.NoError(t, err)
 	want, err := alone.Load(ctx, 0, Span{0.5, 1})
 	require.NoError(t, err)
@@ -321,7 +321,7 @@ func TestVariableFrameRate(t *testing.T) {
 	dir := t.TempDir()
 	ramp(t, filepath.Join(dir, "even.mkv"), "2")
 	ramp(t, filepath.Join(dir, "uneven.mkv"), "2", "-vf", "select='lt(t,1)+not(mod(n,5))'", "-vsync", "vfr")
-	f, _, err := OpenFolder(context.Background(), dir, small(FolderOptions{}))
+	f, _, err := openFolder(context.Background(), dir, small(FolderOptions{}))
 	require.NoError(t, err)
 	for i, gap := range []float64{0.04, 0.2} {
 		c, err := f.Load(context.Background(), i, Span{0, 2})
@@ -374,14 +374,14 @@ func TestIndexClips(t *testing.T) {
 	// What is known is not asked about again, refusals included; what has changed is.
 	path := os.Getenv("PATH")
 	t.Setenv("PATH", "")
-	f, report, err := OpenFolder(ctx, dir, FolderOptions{})
+	f, report, err := openFolder(ctx, dir, FolderOptions{})
 	require.NoError(t, err)
 	require.Equal(t, []int{3, 1, 0}, []int{f.Len(), len(report.Bad), report.Ignored})
 	x, err = IndexClips(ctx, dir, FolderOptions{}, "")
 	require.NoError(t, err)
 	require.Zero(t, x.Probed)
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "dog", "b.mkv"), time.Now(), time.Now().Add(time.Hour)))
-	_, _, err = OpenFolder(ctx, dir, FolderOptions{})
+	_, _, err = openFolder(ctx, dir, FolderOptions{})
 	require.ErrorContains(t, err, "install ffmpeg")
 	t.Setenv("PATH", path)
 	require.NoError(t, os.Remove(filepath.Join(dir, "dog", "a.mkv")))
@@ -425,7 +425,7 @@ func TestLoaderSurvivesChanges(t *testing.T) {
 	for _, name := range []string{"b.mkv", "c.mkv", "d.mkv"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), raw, 0o644))
 	}
-	src, _, err := OpenFolder(context.Background(), dir, small(FolderOptions{CacheBytes: -1}))
+	src, _, err := openFolder(context.Background(), dir, small(FolderOptions{CacheBytes: -1}))
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(filepath.Join(dir, "a.mkv")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b.mkv"), raw[:20], 0o644))

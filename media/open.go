@@ -25,22 +25,22 @@ type Corpus interface {
 //   - a folder of tar shards in WebDataset's convention, or one such shard;
 //   - a folder with ESC-50's meta/esc50.csv, with UCF101's trainlistNN.txt and testlistNN.txt, or with
 //     HMDB51's *_test_splitN.txt, and each of these files by itself;
-//   - any other folder: see OpenFolder;
+//   - any other folder: the media files below it, with labels from labels.csv or from sub-folders;
 //   - a manifest: CSV or TSV with a header, or JSON lines, with path, label, split, start and end;
 //   - a plain list: a path per line, then a label, then start and end in seconds.
 //
 // The paths of a list are below its own folder, or opt.Root. The report comes back with an error too,
 // which names the file, the line and what to do.
 func Open(ctx context.Context, path string, opt FolderOptions) (Corpus, *Report, error) {
-	opt = opt.withDefaults()
-	report := &Report{}
 	if isPack(path) {
-		p, err := openPack(path, opt, report)
+		p, report, err := openPack(path, opt)
 		if err != nil {
 			return nil, report, err
 		}
 		return p, report, nil
 	}
+	opt = opt.withDefaults()
+	report := &Report{}
 	list, err := gather(path, opt, report)
 	if err != nil {
 		return nil, report, err

@@ -39,6 +39,16 @@ type PackReport struct {
 	Bytes   int64
 }
 
+// Files is a Corpus whose clips are decoded from files, which may change. Packing one takes short clips
+// as training would, and tells a changed corpus from the packed one.
+type Files interface {
+	Corpus
+	// Whole is all of clip i, of which any span is a cut; ok is false where spans are decoded one by one.
+	Whole(ctx context.Context, i int) (c *Clip, ok bool, err error)
+	// Stamps writes what differs once a file has changed.
+	Stamps(w io.Writer)
+}
+
 // piece is one clip to pack: clip i of the source, or a part of it.
 type piece struct {
 	clip int
@@ -134,17 +144,10 @@ func digest(src Corpus) string {
 		}
 		fmt.Fprintf(h, "%q %q %q %g\n", src.Name(i), label, src.Split(i), src.Duration(i))
 	}
-	if f, ok := src.(*Folder); ok {
-		f.stamps(h)
+	if f, ok := src.(Files); ok {
+		f.Stamps(h)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-func (f *Folder) stamps(h io.Writer) {
-	fmt.Fprintf(h, "%g\n", f.opt.WholeSeconds)
-	for i := range f.files {
-		fmt.Fprintln(h, f.files[i].stamp.size, f.files[i].stamp.time)
-	}
 }
 
 // begin marks an empty folder, or finds the shards that an earlier run has finished in it.
@@ -331,15 +334,17 @@ func roomFor(err error) error {
 	return err
 }
 
-// decode gives all of a piece. A short file comes as the Folder would decode it for training, so that
-// the same span of either has the same pixels.
+// decode gives all of a piece. A short file comes as its corpus decodes it for training, so that the
+// same span of either has the same pixels.
 func (p *packer) decode(ctx context.Context, piece piece) (*Clip, error) {
-	f, ok := p.src.(*Folder)
 	var c *Clip
+	var whole bool
 	var err error
+	if f, ok := p.src.(Files); ok && !piece.part {
+		c, whole, err = f.Whole(ctx, piece.clip)
+	}
 	switch {
-	case ok && !piece.part && f.short(&f.files[piece.clip]):
-		c, err = f.whole(ctx, &f.files[piece.clip])
+	case whole:
 	case piece.span.Seconds <= 0: // a file that does not tell its length
 		c, err = p.src.Load(ctx, piece.clip, Span{0, p.opt.MaxSeconds})
 	default:

@@ -328,7 +328,7 @@ func TestPackOfFiles(t *testing.T) {
 	av(t, filepath.Join(dir, "b.mp4"), 2.3, "64x64", 10, x264...)
 	av(t, filepath.Join(dir, "c.mp4"), 0.4, "48x80", 12, x264...)
 	ctx := context.Background()
-	f, _, err := OpenFolder(ctx, dir, small(FolderOptions{}))
+	f, _, err := openFolder(ctx, dir, small(FolderOptions{}))
 	require.NoError(t, err)
 	out, r := pack(t, f, packOptions())
 	require.Equal(t, 3, r.Clips)
@@ -353,7 +353,7 @@ func TestPackOfFiles(t *testing.T) {
 	require.Equal(t, []string{"a.mkv#1", "a.mkv#2", "b.mp4#1", "b.mp4#2", "b.mp4#3", "c.mp4"}, names)
 	// A changed file is another corpus.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "labels.csv"), []byte("clip,kind\na,x\n"), 0o644))
-	f, _, err = OpenFolder(ctx, dir, small(FolderOptions{}))
+	f, _, err = openFolder(ctx, dir, small(FolderOptions{}))
 	require.NoError(t, err)
 	_, err = Pack(ctx, f, out, opt)
 	require.ErrorContains(t, err, "other clips")

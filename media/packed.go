@@ -26,8 +26,14 @@ type packedClip struct {
 }
 
 // openPack opens a packed folder. Clips in shards that are gone or cut short are left out and named in
-// the report.
-func openPack(dir string, opt FolderOptions, report *Report) (*Packed, error) {
+// the report, which comes back with an error too.
+func openPack(dir string, opt FolderOptions) (*Packed, *Report, error) {
+	report := &Report{}
+	p, err := readPack(dir, opt.withDefaults(), report)
+	return p, report, err
+}
+
+func readPack(dir string, opt FolderOptions, report *Report) (*Packed, error) {
 	p := &Packed{dir: dir, video: opt.NeedVideo, audio: opt.NeedAudio}
 	if err := readJSON(filepath.Join(dir, PackFile), &p.info); err != nil {
 		return nil, fmt.Errorf("packed folder %s: %s: %w: pack the clips again", dir, PackFile, err)

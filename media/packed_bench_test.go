@@ -30,7 +30,7 @@ func BenchmarkSources(b *testing.B) {
 	needData(b, grid)
 	opt := small(FolderOptions{CacheBytes: -1})
 	opt.Index = filepath.Join(b.TempDir(), "index.jsonl")
-	f, _, err := OpenFolder(context.Background(), linkSome(b, grid, "bbaf2n.mp4", "bbaf3s.mp4", "lgbf8n.mp4", "sbah1a.mp4"), opt)
+	f, _, err := openFolder(context.Background(), linkSome(b, grid, "bbaf2n.mp4", "bbaf3s.mp4", "lgbf8n.mp4", "sbah1a.mp4"), opt)
 	require.NoError(b, err)
 	run("grid/files", f)
 	dir, _ = pack(b, f, packOptions())

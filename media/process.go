@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// errTool marks failures to run ffmpeg or ffprobe at all, which no other file would mend.
-var errTool = errors.New("cannot run")
-
 // errLate marks a child that was killed because its time was up.
 var errLate = errors.New("did not end")
 

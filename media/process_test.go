@@ -104,7 +104,7 @@ func TestLoaderLeavesNoProcess(t *testing.T) {
 	for _, name := range []string{"a.mkv", "b.mkv"} {
 		av(t, filepath.Join(dir, name), 30, "64x64", 25, "-c:v", "libx264", "-preset", "ultrafast")
 	}
-	src, _, err := OpenFolder(context.Background(), dir, small(FolderOptions{}))
+	src, _, err := openFolder(context.Background(), dir, small(FolderOptions{}))
 	require.NoError(t, err)
 	// A tool that never ends stands in for ffmpeg.
 	tools := t.TempDir()

@@ -120,7 +120,7 @@ func drawBackdrop(r *rand.Rand, base mgl64.Vec3, clutter float64) backdrop {
 }
 
 // paint draws count frames from frame first on, [count,Size,Size,3].
-func (d *synthetic) paint(cfg SyntheticConfig, first, count int) []uint8 {
+func (d *choices) paint(cfg SyntheticConfig, first, count int) []uint8 {
 	size := cfg.Size
 	tile := d.scene.back.tile(size)
 	frames := make([]uint8, count*size*size*3)
@@ -197,7 +197,7 @@ func (b *backdrop) lay(frame, tile []uint8, size int, t float64) {
 }
 
 // figure is the class's shape at time t.
-func (d *synthetic) figure(t float64) sprite {
+func (d *choices) figure(t float64) sprite {
 	s := &d.scene
 	u := d.cycles(t)
 	sin, cos := math.Sincos(2 * math.Pi * u)

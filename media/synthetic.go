@@ -107,9 +107,9 @@ func (s *Synthetic) Load(ctx context.Context, i int, span Span) (*Clip, error) {
 		return nil, fmt.Errorf("synthetic clip %d: there are %d", i, s.cfg.Clips)
 	}
 	cfg := s.cfg
-	total := spanFrames(cfg.Seconds, cfg.FPS)
+	total := Span{Seconds: cfg.Seconds}.frames(cfg.FPS)
 	first := min(max(int(span.Start*float64(cfg.FPS)+1e-6), 0), total-1)
-	frames := min(spanFrames(span.Seconds, cfg.FPS), total-first)
+	frames := min(span.frames(cfg.FPS), total-first)
 
 	samples := int(cfg.Seconds * float64(cfg.Rate))
 	start := min(max(int(span.Start*float64(cfg.Rate)+0.5), 0), samples)
@@ -125,8 +125,8 @@ func (s *Synthetic) Load(ctx context.Context, i int, span Span) (*Clip, error) {
 	return c, nil
 }
 
-// synthetic is everything drawn once per clip.
-type synthetic struct {
+// choices is everything drawn once per clip.
+type choices struct {
 	noise uint64 // key of the per-pixel and per-sample noise
 	rate  float64
 	phase float64
@@ -135,16 +135,16 @@ type synthetic struct {
 }
 
 // cycles is how many periods of the motion have passed at time t; sight and sound both follow it.
-func (d *synthetic) cycles(t float64) float64 { return d.rate*t + d.phase }
+func (d *choices) cycles(t float64) float64 { return d.rate*t + d.phase }
 
 // draw makes clip i's choices. Nuisances of pose, colour and pitch reach their full range at
 // difficulty 0.5; clutter and noise grow slowly at first and are full at 1.
-func (s *Synthetic) draw(i int) *synthetic {
+func (s *Synthetic) draw(i int) *choices {
 	r := newRand(s.cfg.Seed, streamSynthetic, uint64(i))
 	pose := min(1, 2*s.cfg.Difficulty)
 	clutter := s.cfg.Difficulty * (0.4 + 0.6*s.cfg.Difficulty)
 	shape, motion := classParts(s.Label(i))
-	d := &synthetic{
+	d := &choices{
 		noise: hash(s.cfg.Seed, streamSyntheticNoise, uint64(i)),
 		rate:  vary(r, pose, 1.5, 1.0, 2.4),
 		phase: pose * r.Float64(),

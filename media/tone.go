@@ -131,7 +131,7 @@ var sineTable = func() (t [1 << sineBits]float32) {
 func turns(cycles float64) uint32 { return uint32(uint64(frac(cycles) * (1 << 32))) }
 
 // sound renders count samples from sample start on.
-func (d *synthetic) sound(cfg SyntheticConfig, start, count int) []float32 {
+func (d *choices) sound(cfg SyntheticConfig, start, count int) []float32 {
 	s := &d.tone
 	rate := float64(cfg.Rate)
 	block := soundBlock / rate
@@ -165,7 +165,7 @@ func (d *synthetic) sound(cfg SyntheticConfig, start, count int) []float32 {
 }
 
 // control is the loudness and pitch factor at time t, the timbre's own fast modulation included.
-func (s *tone) control(d *synthetic, t float64) (loud, bend float64) {
+func (s *tone) control(d *choices, t float64) (loud, bend float64) {
 	loud, bend = s.rhythm(d.cycles(t))
 	switch s.timbre {
 	case 4:
