@@ -331,36 +331,6 @@ func TestResizeCropRanges(t *testing.T) {
 	require.InDelta(t, 0.5/0.9, float64(clipped)/n, 0.02, "frequency scales above one take all bands")
 }
 
-// The same counters give the same draws, other counters others, in whatever order they are asked.
-func TestRandomIsCounted(t *testing.T) {
-	require.Equal(t, newRand(1, 2, 3).Uint64(), newRand(1, 2, 3).Uint64())
-	seen := map[uint64]bool{}
-	for a := range uint64(30) {
-		for b := range uint64(30) {
-			seen[newRand(a, b).Uint64()] = true
-		}
-	}
-	require.Len(t, seen, 900)
-}
-
-func TestCacheIsBounded(t *testing.T) {
-	c := newClipCache(100)
-	clip := func(n int) *Clip { return &Clip{Frames: make([]uint8, n)} }
-	for i := range 5 {
-		c.put(i, clip(30))
-		c.get(2)
-	}
-	require.LessOrEqual(t, c.used, int64(100))
-	require.NotNil(t, c.get(2), "what is used stays")
-	require.NotNil(t, c.get(4))
-	require.Nil(t, c.get(0))
-	c.put(9, clip(101))
-	require.Nil(t, c.get(9))
-	require.NotNil(t, c.get(4), "a clip that never fits drives nothing out")
-	c.put(4, clip(30))
-	require.Equal(t, int64(90), c.used)
-}
-
 func BenchmarkAugmentVideo(b *testing.B) {
 	for name, spec := range map[string]Spec{"nano": NanoSpec(), "recipe": DefaultSpec()} {
 		b.Run(name, func(b *testing.B) {

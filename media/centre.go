@@ -101,28 +101,3 @@ func centreClip(ctx context.Context, v *viewer, b *Batch, i int, src Source, ind
 	v.centre(b, i, clip, min(max((opt.Along+1)/2, 0), 1))
 	return nil
 }
-
-// move copies the global views of one slot to another.
-func (b *Batch) move(s Spec, to, from int) {
-	if to == from {
-		return
-	}
-	if b.VideoGlobal != nil {
-		copy(part(b.VideoGlobal, to, s.videoGlobal()), part(b.VideoGlobal, from, s.videoGlobal()))
-	}
-	if b.AudioGlobal != nil {
-		copy(part(b.AudioGlobal, to, s.audioGlobal()), part(b.AudioGlobal, from, s.audioGlobal()))
-	}
-}
-
-// truncate keeps the first n clips.
-func (b *Batch) truncate(s Spec, n int) {
-	b.B = n
-	b.Labels, b.Names, b.Indices = b.Labels[:n], b.Names[:n], b.Indices[:n]
-	if b.VideoGlobal != nil {
-		b.VideoGlobal = b.VideoGlobal[:n*s.videoGlobal()]
-	}
-	if b.AudioGlobal != nil {
-		b.AudioGlobal = b.AudioGlobal[:n*s.audioGlobal()]
-	}
-}

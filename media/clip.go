@@ -2,7 +2,9 @@ package media
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"math"
 )
 
 // Clip is one decoded clip. It may share memory with a cache: treat it as read-only.
@@ -133,15 +135,25 @@ func modalities(src Source) (video, audio bool) {
 	return true, true
 }
 
-// Batch is what one training step reads. Views are dense, row-major and normalised.
-type Batch struct {
-	B           int
-	Step        int         // number of the batch, counted from 0
-	VideoGlobal []float32   // [B,3,T,H,W]; nil when the source has no video
-	AudioGlobal []float32   // [B,1,F,S]; nil when the source has no audio
-	VideoLocal  [][]float32 // one [B,3,t,h,w] per local view
-	AudioLocal  [][]float32 // one [B,1,F,s] per local view
-	Labels      []int       // [B], -1 when unlabelled
-	Names       []string    // [B]
-	Indices     []int       // [B], the clips' indices in the source
+// samplesOf reads little-endian float32; what is no number, or absurdly loud, becomes silence.
+func samplesOf(raw []byte) []float32 {
+	wave := make([]float32, len(raw)/4)
+	for i := range wave {
+		v := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		if v >= -8 && v <= 8 {
+			wave[i] = v
+		}
+	}
+	return wave
 }
+
+// Corpus is a Source of stored clips.
+type Corpus interface {
+	Source
+	Modal
+	// Split is the clip's split, such as train or test, empty without one.
+	Split(i int) string
+}
+
+// maxSeconds is the longest duration that is believed: four months.
+const maxSeconds = 1e7

@@ -2,7 +2,6 @@ package media
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -121,16 +120,4 @@ func pipeOf(i int) int {
 		return 1
 	}
 	return i + 2
-}
-
-// samplesOf reads little-endian float32; what is no number, or absurdly loud, becomes silence.
-func samplesOf(raw []byte) []float32 {
-	wave := make([]float32, len(raw)/4)
-	for i := range wave {
-		v := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		if v >= -8 && v <= 8 {
-			wave[i] = v
-		}
-	}
-	return wave
 }

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,80 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 )
-
-// FolderOptions say what is wanted of a folder or a list of clips. Zero fields take the defaults named; with
-// neither NeedVideo nor NeedAudio both are needed, as for training.
-type FolderOptions struct {
-	NeedVideo bool // clips must have video; with NeedVideo alone, sound is not decoded
-	NeedAudio bool // clips must have audio; with NeedAudio alone, frames are not decoded
-
-	LabelColumn string // column of labels.csv (default its first), or of a manifest (default label)
-	Split       string // keep only clips of this split (default all)
-	Fold        int    // split of UCF101 and HMDB51, test fold of ESC-50 (default 1)
-	Root        string // folder that the paths of a list are below (default the list's own, or near it)
-
-	FPS  int // frames per second (default 8)
-	Size int // shorter side of the frames in pixels (default 112)
-	Rate int // Hz (default 16000)
-
-	Workers      int           // files looked at side by side (default GOMAXPROCS)
-	MaxDuration  float64       // seconds; longer files are refused (default: no limit)
-	Check        bool          // decode the beginning of each file too, so that damage shows at once
-	Timeout      time.Duration // for each child process (default 60 s); a clip that takes longer counts as failed
-	WholeSeconds float64       // files up to this length are decoded whole, longer ones by seeking (default 10)
-	Index        string        // file that keeps what is known of the clips' files (default IndexFile in the folder, or in the user's cache)
-	CacheBytes   int64         // memory for clips decoded whole (default 256 MiB; negative for none)
-}
-
-// OptionsFor are the options whose frames and samples fit the spec.
-func OptionsFor(s Spec) FolderOptions {
-	return FolderOptions{FPS: s.FPS, Size: s.Size, Rate: s.Rate}
-}
-
-func (o FolderOptions) withDefaults() FolderOptions {
-	if !o.NeedVideo && !o.NeedAudio {
-		o.NeedVideo, o.NeedAudio = true, true
-	}
-	defaults := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	defaults(&o.FPS, 8)
-	defaults(&o.Size, 112)
-	defaults(&o.Rate, 16000)
-	defaults(&o.Fold, 1)
-	defaults(&o.Workers, runtime.GOMAXPROCS(0))
-	if o.Timeout <= 0 {
-		o.Timeout = time.Minute
-	}
-	if o.WholeSeconds == 0 {
-		o.WholeSeconds = 10
-	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 256 << 20
-	}
-	return o
-}
-
-// Report tells what was found.
-type Report struct {
-	Good      int       // clips that can be used
-	Bad       []BadFile // media files that cannot, and why, by path
-	Missing   int       // those of Bad that a list names but that do not exist
-	Ignored   int       // files that are no media by their extension
-	Unlabeled int       // clips without a label
-	Split     int       // clips left out because they belong to another split, or to none
-}
 
 // Folder is a Source of clips in files: those of a folder and its sub-folders in the order of their
 // paths, or those that a list names in the list's order.
@@ -192,15 +121,6 @@ func newFolder(list *listing, opt FolderOptions) *Folder {
 	return f
 }
 
-// cause is the error without the operation and the path, which the text round it names.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 // walk lists the media files below root by path and counts the others.
 func walk(root string, report *Report) ([]string, error) {
 	var names []string
@@ -300,20 +220,6 @@ func (f *Folder) probeAll(ctx context.Context, report *Report) error {
 	return nil
 }
 
-// parallel calls do for 0..n-1 from several goroutines and returns when all are done.
-func parallel(workers, n int, do func(i int)) {
-	var next atomic.Int64
-	var work sync.WaitGroup
-	for range min(workers, n) {
-		work.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(i)
-			}
-		})
-	}
-	work.Wait()
-}
-
 // examine decides about one clip.
 func (f *Folder) examine(ctx context.Context, file *folderFile) error {
 	contents, s, err := f.index.ask(ctx, file.in, file.name)
@@ -371,34 +277,6 @@ func (f *Folder) number(report *Report) {
 		}
 		f.files[i].label = at[name]
 	}
-}
-
-// classesOf are the distinct labels in order: of number where all are whole numbers, else of letters.
-func classesOf(labels []string) []string {
-	seen := map[string]bool{}
-	var classes []string
-	numbers := true
-	for _, name := range labels {
-		if name == "" || seen[name] {
-			continue
-		}
-		seen[name] = true
-		classes = append(classes, name)
-		if _, err := strconv.Atoi(name); err != nil {
-			numbers = false
-		}
-	}
-	slices.SortFunc(classes, func(a, b string) int {
-		if numbers {
-			x, _ := strconv.Atoi(a)
-			y, _ := strconv.Atoi(b)
-			if x != y {
-				return cmp.Compare(x, y)
-			}
-		}
-		return strings.Compare(a, b)
-	})
-	return classes
 }
 
 // hopeless says why no file can be used and what to do.

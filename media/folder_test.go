@@ -2,62 +2,15 @@ package media
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// needTools skips where ffmpeg is not installed.
-func needTools(t testing.TB) {
-	t.Helper()
-	for _, tool := range []string{"ffmpeg", "ffprobe"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not on the PATH: install ffmpeg to run this test", tool)
-		}
-	}
-}
-
-// ffmpeg makes a file.
-func ffmpeg(t testing.TB, args ...string) {
-	t.Helper()
-	args = append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-y"}, args...)
-	out, err := exec.Command("ffmpeg", args...).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-}
-
-// av makes a clip with a test picture and a sine of 440 Hz.
-func av(t testing.TB, path string, seconds float64, size string, fps int, more ...string) {
-	t.Helper()
-	args := []string{
-		"-f", "lavfi", "-i", fmt.Sprintf("testsrc=s=%s:r=%d:d=%g", size, fps, seconds),
-		"-f", "lavfi", "-i", fmt.Sprintf("sine=f=440:r=16000:d=%g", seconds), "-pix_fmt", "yuv420p",
-	}
-	ffmpeg(t, append(append(args, more...), "file:"+path)...)
-}
-
-func small(opt FolderOptions) FolderOptions {
-	o := OptionsFor(smallSpec())
-	o.NeedVideo, o.NeedAudio, o.Check = opt.NeedVideo, opt.NeedAudio, opt.Check
-	o.LabelColumn, o.Split, o.WholeSeconds, o.CacheBytes = opt.LabelColumn, opt.Split, opt.WholeSeconds, opt.CacheBytes
-	o.Timeout = 30 * time.Second
-	return o
-}
-
-func reasons(r *Report) map[string]string {
-	m := map[string]string{}
-	for _, b := range r.Bad {
-		m[b.Path] = b.Reason
-	}
-	return m
-}
 
 func TestFolderOfMadeFiles(t *testing.T) {
 	needTools(t)
@@ -211,32 +164,6 @@ func TestFolderModalities(t *testing.T) {
 	require.Len(t, report.Bad, 2)
 }
 
-func TestIndexSparesProbes(t *testing.T) {
-	needTools(t)
-	dir := t.TempDir()
-	av(t, filepath.Join(dir, "a.mkv"), 1, "64x64", 8)
-	opt := small(FolderOptions{})
-	opt.Index = filepath.Join(dir, "cache", "probe.json")
-	ctx := context.Background()
-	f, _, err := openFolder(ctx, dir, opt)
-	require.NoError(t, err)
-	want := f.Duration(0)
-	require.FileExists(t, opt.Index)
-
-	path := os.Getenv("PATH")
-	t.Setenv("PATH", "")
-	f, _, err = openFolder(ctx, dir, opt)
-	require.NoError(t, err, "no tool is needed for what is known")
-	require.Equal(t, want, f.Duration(0))
-	require.NoError(t, os.Chtimes(filepath.Join(dir, "a.mkv"), time.Now(), time.Now().Add(time.Hour)))
-	_, _, err = openFolder(ctx, dir, opt)
-	require.ErrorContains(t, err, "install ffmpeg", "a changed file is asked about again")
-	t.Setenv("PATH", path)
-	require.NoError(t, os.WriteFile(opt.Index, []byte("{broken"), 0o644))
-	_, _, err = openFolder(ctx, dir, opt)
-	require.NoError(t, err)
-}
-
 func TestFolderErrors(t *testing.T) {
 	needTools(t)
 	ctx := context.Background()
@@ -257,67 +184,6 @@ func TestFolderErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.mp4"), []byte("x"), 0o644))
 	_, _, err = openFolder(ctx, dir, FolderOptions{})
 	require.ErrorContains(t, err, "install ffmpeg")
-}
-
-func TestLabelsFile(t *testing.T) {
-	table, err := readLabels(strings.NewReader("clip,command,colour,split\nx,bin,red,train\ny,lay,blue,test\n"), "colour")
-	require.NoError(t, err)
-	label, split, ok := table.of("sub/y.mp4")
-	require.True(t, ok)
-	require.Equal(t, []string{"blue", "test"}, []string{label, split})
-	_, _, ok = table.of("z.mp4")
-	require.False(t, ok)
-	for text, why := range map[string]string{
-		"": "header", "name,a\n": "must be clip", "clip,split\nx,train\n": "no column of labels", "clip,a\nx\n": "wrong number of fields",
-	} {
-		_, err := readLabels(strings.NewReader(text), "")
-		require.ErrorContains(t, err, why)
-	}
-	_, err = readLabels(strings.NewReader("clip,a,split\n"), "b")
-	require.ErrorContains(t, err, `no column "b"`)
-}
-
-func TestLabelsOfAnotherFolder(t *testing.T) {
-	needTools(t)
-	dir := t.TempDir()
-	path := filepath.Join(dir, "clips", "class", "a.wav")
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	ffmpeg(t, "-f", "lavfi", "-i", "sine=d=0.3", "file:"+path)
-	table := func(text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "labels.csv"), []byte(text), 0o644))
-	}
-	classes := func(opt FolderOptions) []string {
-		opt.NeedAudio = true
-		f, _, err := openFolder(context.Background(), filepath.Join(dir, "clips"), small(opt))
-		require.NoError(t, err)
-		return f.Classes()
-	}
-	table("clip,kind,split\nz,other,train\n")
-	require.Equal(t, []string{"class"}, classes(FolderOptions{}))
-	table("clip,kind,split\na,sine,train\n")
-	require.Equal(t, []string{"sine"}, classes(FolderOptions{}))
-	require.Equal(t, []string{"sine"}, classes(FolderOptions{Split: "train"}))
-	_, report, err := openFolder(context.Background(), filepath.Join(dir, "clips"), small(FolderOptions{NeedAudio: true, Split: "test"}))
-	require.ErrorContains(t, err, `no clip belongs to split "test"`)
-	require.Equal(t, 1, report.Split)
-}
-
-// What a file's header or a table says never crashes the reader.
-func FuzzHeaders(f *testing.F) {
-	f.Add(`{"streams":[{"index":0,"codec_type":"video","width":3,"height":4,"sample_aspect_ratio":"4:3","side_data_list":[{"rotation":-90}]}],"format":{"duration":"1e99"}}`)
-	f.Add(`{"streams":[{"codec_type":"audio","sample_rate":"-1"}]}`)
-	f.Add("clip,a,split\nx,y,z\n")
-	f.Add("\ufeffclip,a\n\"x\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if p, err := parseProbe([]byte(text), true, false); err == nil {
-			w, h, cw, ch := p.video.shape(48)
-			require.True(t, min(w, h) == 48 && max(w, h) <= 48*maxAspect+48, "%d x %d", w, h)
-			require.True(t, cw >= 0 && ch >= 0 && !(p.duration < 0))
-		}
-		if table, err := readLabels(strings.NewReader(text), ""); err == nil {
-			table.of("x.mp4")
-		}
-	})
 }
 
 func TestOddFiles(t *testing.T) {
@@ -352,18 +218,32 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
-// parseProbe reads ffprobe's JSON and picks from it.
-func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
-	c, err := readProbe(raw)
-	if err != nil {
-		return nil, err
-	}
-	return c.pick(needVideo, needAudio)
-}
-
 // openFolder opens a folder of files.
 func openFolder(ctx context.Context, dir string, opt FolderOptions) (*Folder, *Report, error) {
 	c, report, err := Open(ctx, dir, opt)
 	f, _ := c.(*Folder)
 	return f, report, err
+}
+
+// Frames of uneven length are shown when they were shown: the grey level tells the time.
+func TestVariableFrameRate(t *testing.T) {
+	needTools(t)
+	dir := t.TempDir()
+	ramp(t, filepath.Join(dir, "even.mkv"), "2")
+	ramp(t, filepath.Join(dir, "uneven.mkv"), "2", "-vf", "select='lt(t,1)+not(mod(n,5))'", "-vsync", "vfr")
+	f, _, err := openFolder(context.Background(), dir, small(FolderOptions{}))
+	require.NoError(t, err)
+	for i, gap := range []float64{0.04, 0.2} {
+		c, err := f.Load(context.Background(), i, Span{0, 2})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, c.T, 15)
+		for k := range c.T {
+			at := float64(k) / 8
+			most := 0.04 + 1.0/16
+			if at > 1 {
+				most = gap + 1.0/16
+			}
+			require.InDelta(t, at, float64(c.Frame(k)[0])/100, most+0.01, "%s frame %d", f.Name(i), k)
+		}
+	}
 }

@@ -8,27 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// needData skips where a real data set is absent.
-func needData(t testing.TB, dir string) {
-	t.Helper()
-	needTools(t)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("%s is absent: put the clips there to run this test", dir)
-	}
-}
-
-// linkSome makes a folder of links to the first files of another, so that a test stays short.
-func linkSome(t testing.TB, from string, names ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	wd, err := os.Getwd()
-	require.NoError(t, err)
-	for _, name := range names {
-		require.NoError(t, os.Symlink(wd+"/"+from+"/"+name, dir+"/"+name))
-	}
-	return dir
-}
-
 func TestLabelledClips(t *testing.T) {
 	const grid = "../../shared/data/grid"
 	needData(t, grid)
@@ -71,26 +50,4 @@ func TestClassFolders(t *testing.T) {
 	require.Equal(t, 2, report.Good)
 	require.Equal(t, 2, report.Unlabeled)
 	require.InDelta(t, 5, f.Duration(0), 0.1)
-}
-
-// BenchmarkGrid reads real clips, the cache warm after the first pass.
-func BenchmarkGrid(b *testing.B) {
-	const grid = "../../shared/data/grid/clips"
-	needData(b, grid)
-	dir := linkSome(b, grid, "bbaf2n.mp4", "bbaf3s.mp4", "lgbf8n.mp4", "sbah1a.mp4")
-	for _, cache := range []int64{0, -1} {
-		b.Run(map[int64]string{0: "cached", -1: "uncached"}[cache], func(b *testing.B) {
-			opt := small(FolderOptions{CacheBytes: cache})
-			f, _, err := openFolder(context.Background(), dir, opt)
-			require.NoError(b, err)
-			l, err := NewLoader(context.Background(), f, NanoSpec(), LoaderConfig{Batch: 16})
-			require.NoError(b, err)
-			defer l.Close()
-			for b.Loop() {
-				batch, err := l.Next()
-				require.NoError(b, err)
-				l.Release(batch)
-			}
-		})
-	}
 }

@@ -4,11 +4,9 @@ package media
 
 import (
 	"bytes"
-	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -152,46 +150,6 @@ func makeZoo(t *testing.T) *zoo {
 	return z
 }
 
-// tableBomb makes a film's tables promise 85 million pictures of a byte each, two gigabytes to index.
-func tableBomb(film []byte) []byte {
-	out := slices.Clone(film)
-	put := func(box string, at int, v uint32) {
-		binary.BigEndian.PutUint32(out[bytes.Index(out, []byte(box))+at:], v)
-	}
-	const samples = 85_000_000
-	put("stsz", 8, 1)
-	put("stsz", 12, samples)
-	put("stts", 12, samples)
-	put("stsc", 16, samples)
-	return out
-}
-
-// pngBomb is a picture of side x side black pixels of four bytes.
-func pngBomb(side int) []byte {
-	var out, packed bytes.Buffer
-	chunk := func(name string, data []byte) {
-		_ = binary.Write(&out, binary.BigEndian, uint32(len(data)))
-		data = append([]byte(name), data...)
-		out.Write(data)
-		_ = binary.Write(&out, binary.BigEndian, crc32.ChecksumIEEE(data))
-	}
-	out.WriteString("\x89PNG\r\n\x1a\n")
-	header := make([]byte, 13)
-	binary.BigEndian.PutUint32(header, uint32(side))
-	binary.BigEndian.PutUint32(header[4:], uint32(side))
-	header[8], header[9] = 8, 6
-	chunk("IHDR", header)
-	w, _ := zlib.NewWriterLevel(&packed, zlib.BestSpeed)
-	row := make([]byte, 1+4*side)
-	for range side {
-		_, _ = w.Write(row)
-	}
-	w.Close()
-	chunk("IDAT", packed.Bytes())
-	chunk("IEND", nil)
-	return out.Bytes()
-}
-
 // decodes asks ffmpeg itself whether the file has a frame and a sound.
 func decodes(path string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -321,112 +279,4 @@ func TestHostileFiles(t *testing.T) {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	require.Less(t, mem.Sys, uint64(1<<30))
-}
-
-// peak runs a tool as process does and gives the memory it took at most, in bytes.
-func peak(t *testing.T, path string) int64 {
-	t.Helper()
-	cmd := exec.Command("ffprobe", append([]string{"-v", "quiet"}, place{path: path}.args()...)...)
-	_ = cmd.Run()
-	use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	require.True(t, ok)
-	return use.Maxrss * 1024
-}
-
-// A few bytes of header, or of packed black, take no more memory than any film.
-func TestBombsTakeNoMemory(t *testing.T) {
-	needTools(t)
-	if runtime.GOOS != "linux" {
-		t.Skip("the peak of memory is in kilobytes on Linux only")
-	}
-	dir := t.TempDir()
-	at := func(name string) string { return filepath.Join(dir, name) }
-	av(t, at("good.mov"), 0.75, "64x48", 8, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le", "-movflags", "+faststart")
-	film, err := os.ReadFile(at("good.mov"))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(at("table.mov"), tableBomb(film), 0o644))
-	require.NoError(t, os.WriteFile(at("black.png"), pngBomb(8300), 0o644))
-	ffmpeg(t, "-i", "file:"+at("black.png"), "-f", "lavfi", "-i", "sine=d=0.2", "-c:v", "copy", "-c:a", "pcm_s16le", "file:"+at("black.mkv"))
-	usual := peak(t, at("good.mov"))
-	for _, name := range []string{"table.mov", "black.mkv"} {
-		require.Less(t, peak(t, at(name)), usual+100<<20, name)
-	}
-}
-
-// Files that go, change or shrink between two looks are passed over and named.
-func TestFilesThatVanish(t *testing.T) {
-	needTools(t)
-	dir := t.TempDir()
-	const n = 6
-	name := func(i int) string { return fmt.Sprintf("%d.mkv", i) }
-	path := func(i int) string { return filepath.Join(dir, name(i)) }
-	av(t, path(0), 1, "64x48", 8, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le")
-	film, err := os.ReadFile(path(0))
-	require.NoError(t, err)
-	for i := 1; i < n; i++ {
-		require.NoError(t, os.WriteFile(path(i), film, 0o644))
-	}
-	ctx := context.Background()
-	f, _, err := openFolder(ctx, dir, small(FolderOptions{CacheBytes: -1}))
-	require.NoError(t, err)
-	require.Equal(t, n, f.Len())
-	require.NoError(t, os.Remove(path(1)))
-	require.NoError(t, os.WriteFile(path(2), film[:40], 0o644))
-	require.NoError(t, os.WriteFile(path(3), nil, 0o644))
-	require.NoError(t, os.Remove(path(4)))
-	require.NoError(t, os.Symlink(name(4), path(4)))
-	l, err := NewLoader(ctx, f, smallSpec(), LoaderConfig{Batch: n, Workers: 2})
-	require.NoError(t, err)
-	defer l.Close()
-	b, err := l.Next()
-	require.NoError(t, err)
-	for _, got := range b.Names {
-		require.Contains(t, []string{name(0), name(5)}, got)
-	}
-	require.NoError(t, l.Close())
-	var named []string
-	for _, x := range l.Stats().Reasons {
-		named = append(named, x.Path)
-		require.NotContains(t, x.Reason, "\n")
-	}
-	slices.Sort(named)
-	require.Equal(t, []string{name(1), name(2), name(3), name(4)}, named)
-	// When the rest goes too there is one error, and it says why.
-	require.NoError(t, os.RemoveAll(dir))
-	fresh, err := NewLoader(ctx, f, smallSpec(), LoaderConfig{Batch: 2, Workers: 2})
-	require.NoError(t, err)
-	defer fresh.Close()
-	_, err = fresh.Next()
-	require.ErrorContains(t, err, "none of the 6 clips")
-	require.ErrorContains(t, err, "gone")
-}
-
-// Tools that hang are killed: within the limit where there is one, at once when the work ends.
-func TestToolsThatHang(t *testing.T) {
-	needTools(t)
-	dir, tools := t.TempDir(), t.TempDir()
-	for i := range 3 {
-		av(t, filepath.Join(dir, fmt.Sprintf("%d.mkv", i)), 0.5, "64x48", 8)
-	}
-	ctx := context.Background()
-	opt := small(FolderOptions{Check: true})
-	opt.Timeout = 200 * time.Millisecond
-	hang := func(tool string) {
-		require.NoError(t, os.WriteFile(filepath.Join(tools, tool), []byte("#!/bin/sh\nsleep 300 &\nwait\n"), 0o755))
-	}
-	t.Setenv("PATH", tools+string(os.PathListSeparator)+os.Getenv("PATH"))
-	hang("ffmpeg")
-	_, report, err := openFolder(ctx, dir, opt)
-	require.ErrorContains(t, err, "did not end within 200ms")
-	require.Len(t, report.Bad, 3)
-	for _, b := range report.Bad {
-		require.Contains(t, b.Reason, "did not end within 200ms")
-	}
-	require.Empty(t, children(t))
-	hang("ffprobe")
-	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
-	defer cancel()
-	_, _, err = openFolder(short, dir, opt)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Empty(t, children(t))
 }

@@ -180,16 +180,6 @@ func stampOf(path string) (stamp, error) {
 	return stamp{info.Size(), info.ModTime().UnixNano()}, nil
 }
 
-// missing says that a file cannot be reached.
-func missing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return errMissing
-	}
-	return errors.New("cannot be read: " + cause(err).Error())
-}
-
-var errMissing = errors.New("the file does not exist")
-
 // note keeps a clip's label and split beside what is known of its file.
 func (x *fileIndex) note(in place, name, label, split string) {
 	key := x.key(in, name)

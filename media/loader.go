@@ -29,11 +29,6 @@ type LoaderStats struct {
 	WaitSeconds float64   // time that Next has waited for a batch
 }
 
-// BadFile is a file that cannot be used and why, in one line.
-type BadFile struct {
-	Path, Reason string
-}
-
 // Loader makes training batches ahead of their use. Batch k holds positions k*Batch.. of an endless
 // order: the source's clips in a new permutation each epoch, so a batch may span two epochs. A clip
 // that fails is replaced by the next in its epoch's order that works, and the rest of the order
@@ -131,18 +126,6 @@ func NewLoader(ctx context.Context, src Source, spec Spec, cfg LoaderConfig) (*L
 		go l.serve(newViewer(spec, sg))
 	}
 	return l, nil
-}
-
-// batchBytes is the memory of a batch of b clips with the modalities named.
-func (s Spec) batchBytes(b int, video, audio bool) int64 {
-	n := 0
-	if video {
-		n += s.videoGlobal() + s.VideoLocals*s.videoLocal()
-	}
-	if audio {
-		n += s.audioGlobal() + s.AudioLocals*s.audioLocal()
-	}
-	return max(1, 4*int64(b)*int64(n))
 }
 
 // dispatch opens batches in order and hands out their slots.

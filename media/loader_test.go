@@ -3,27 +3,12 @@ package media
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// faulty is a source some of whose clips fail.
-type faulty struct {
-	Source
-	bad func(i int) bool
-}
-
-func (f faulty) Load(ctx context.Context, i int, span Span) (*Clip, error) {
-	if f.bad(i) {
-		return nil, fmt.Errorf("%s: broken", f.Name(i))
-	}
-	return f.Source.Load(ctx, i, span)
-}
 
 // smallSpec is NanoSpec with two local views of each modality, which the recipe's variants have.
 func smallSpec() Spec {
@@ -44,17 +29,6 @@ func batches(t testing.TB, src Source, cfg LoaderConfig, n int) []*Batch {
 		out = append(out, b)
 	}
 	return out
-}
-
-// settled waits for goroutines to end and tells how many are left.
-func settled(most int) int {
-	for range 200 {
-		if runtime.NumGoroutine() <= most {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return runtime.NumGoroutine()
 }
 
 func TestSpecs(t *testing.T) {
@@ -251,5 +225,23 @@ func BenchmarkLoader(b *testing.B) {
 				l.Release(batch)
 			}
 		})
+	}
+}
+
+// Batches are made ahead up to a bound in bytes and no further.
+func TestPrefetchBytes(t *testing.T) {
+	spec := smallSpec()
+	one := 4 * 4 * int64(spec.videoGlobal()+spec.audioGlobal()+2*spec.videoLocal()+2*spec.audioLocal())
+	for _, c := range []struct {
+		bytes int64
+		ahead int
+	}{{1, 1}, {2*one - 1, 1}, {2 * one, 2}, {100 * one, 3}} {
+		l, err := NewLoader(context.Background(), generate(8), spec, LoaderConfig{Batch: 4, Prefetch: 3, PrefetchBytes: c.bytes})
+		require.NoError(t, err)
+		b, err := l.Next()
+		require.NoError(t, err)
+		require.EqualValues(t, one, 4*(len(b.VideoGlobal)+len(b.AudioGlobal)+len(b.VideoLocal[0])+len(b.VideoLocal[1])+len(b.AudioLocal[0])+len(b.AudioLocal[1])))
+		require.Equal(t, c.ahead, cap(l.slots))
+		require.NoError(t, l.Close())
 	}
 }

@@ -11,14 +11,6 @@ import (
 	"strings"
 )
 
-// Corpus is a Source of stored clips.
-type Corpus interface {
-	Source
-	Modal
-	// Split is the clip's split, such as train or test, empty without one.
-	Split(i int) string
-}
-
 // Open recognises what lies at the path and returns its clips:
 //
 //   - a folder that `xkd pack` has written (PackFile in it);

@@ -11,55 +11,14 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
-
-// generated is a Corpus of generated clips, every third of them test, which like short files are made
-// whole and cut.
-type generated struct{ Source }
-
-func (g generated) Load(ctx context.Context, i int, span Span) (*Clip, error) {
-	whole, err := g.Source.Load(ctx, i, Span{0, g.Duration(i)})
-	if err != nil {
-		return nil, err
-	}
-	return whole.cut(span), nil
-}
-
-func (generated) Modalities() (video, audio bool) { return true, true }
-func (generated) Split(i int) string              { return []string{"train", "train", "test"}[i%3] }
-
-func generate(clips int) generated {
-	return generated{NewSynthetic(SyntheticConfig{Clips: clips, Classes: 3, Difficulty: 0.5, Seed: 4, Seconds: 1.5, Size: 48})}
-}
-
-func packOptions() PackOptions {
-	s := smallSpec()
-	return PackOptions{FPS: s.FPS, Size: s.Size, Rate: s.Rate, ShardBytes: 1 << 20, Workers: 2}
-}
-
-func pack(t testing.TB, src Corpus, opt PackOptions) (string, *PackReport) {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "packed")
-	r, err := Pack(context.Background(), src, dir, opt)
-	require.NoError(t, err)
-	return dir, r
-}
-
-func openSmall(t testing.TB, dir string) (Corpus, *Report) {
-	t.Helper()
-	src, report, err := Open(context.Background(), dir, OptionsFor(smallSpec()))
-	require.NoError(t, err)
-	return src, report
-}
 
 // The shards are read here by the standard library alone, as any WebDataset reader would.
 func TestPackedForm(t *testing.T) {
@@ -118,56 +77,16 @@ func TestPackedForm(t *testing.T) {
 	p, report := openSmall(t, dir)
 	require.Equal(t, 12, report.Good)
 	require.Equal(t, []string{"disc-bounce", "ring-pulse", "square-spin"}, p.Classes())
-	test, report, err := Open(context.Background(), dir, FolderOptions{FPS: 8, Size: 48, Split: "test"})
+	test, report, err := openPack(dir, FolderOptions{FPS: 8, Size: 48, Split: "test"})
 	require.NoError(t, err)
 	require.Equal(t, []int{4, 8}, []int{test.Len(), report.Split})
 	require.Equal(t, src.Name(5), test.Name(1))
-	mute, _, err := Open(context.Background(), dir, FolderOptions{FPS: 8, Size: 48, NeedVideo: true})
+	mute, _, err := openPack(dir, FolderOptions{FPS: 8, Size: 48, NeedVideo: true})
 	require.NoError(t, err)
 	c, err := mute.Load(context.Background(), 0, Span{0, 1})
 	require.NoError(t, err)
 	require.Empty(t, c.Wave)
 	require.Equal(t, 8, c.T)
-}
-
-func TestPackedTrainsLikeItsSource(t *testing.T) {
-	src := generate(10)
-	dir, _ := pack(t, src, packOptions())
-	p, _ := openSmall(t, dir)
-	cfg := LoaderConfig{Batch: 4, Seed: 3, Workers: 1}
-	want := batches(t, src, cfg, 4)
-	require.True(t, reflect.DeepEqual(want, batches(t, p, cfg, 4)))
-	cfg.Workers, cfg.Prefetch = 8, 3
-	require.True(t, reflect.DeepEqual(want, batches(t, p, cfg, 4)))
-	for _, span := range []Span{{0, 1}, {0.5, 1}, {1.2, 1}, {0, 9}, {0.25, 0.01}} {
-		whole, err := src.Load(context.Background(), 3, Span{0, 1.5})
-		require.NoError(t, err)
-		c, err := p.Load(context.Background(), 3, span)
-		require.NoError(t, err)
-		require.Equal(t, whole.cut(span), c)
-	}
-	_, err := p.Load(context.Background(), 10, Span{0, 1})
-	require.ErrorContains(t, err, "no clip 10")
-}
-
-// Members longer than a block are verified block by block.
-func TestBlobBlocks(t *testing.T) {
-	data := make([]byte, 3*blockBytes-5)
-	for i := range data {
-		data[i] = byte(rand.Uint32())
-	}
-	file := append([]byte("head"), data...)
-	b := blob{At: 4, Size: int64(len(data)), Sums: checksums(data)}
-	require.Len(t, b.Sums, 3)
-	file[4+2*blockBytes] ^= 1
-	r := bytes.NewReader(file)
-	got, err := b.read(r, blockBytes-3, 2*blockBytes)
-	require.NoError(t, err)
-	require.Equal(t, data[blockBytes-3:2*blockBytes], got)
-	_, err = b.read(r, blockBytes, 2*blockBytes+1)
-	require.ErrorContains(t, err, "checksum of bytes 524288 to 786427")
-	_, err = b.read(bytes.NewReader(file[:9]), 0, 10)
-	require.ErrorContains(t, err, "cut short")
 }
 
 func readAll(t *testing.T, dir string) map[string]string {
@@ -220,7 +139,7 @@ func TestPackGoesOn(t *testing.T) {
 		require.LessOrEqual(t, settled(before), before, "no goroutine is left")
 		// What a kill would leave.
 		require.NoError(t, os.WriteFile(filepath.Join(dir, ".shard-000001.tar.part"), []byte("half"), 0o644))
-		_, _, err = Open(context.Background(), dir, OptionsFor(smallSpec()))
+		_, _, err = openPack(dir, smallOptions)
 		require.ErrorContains(t, err, "has not finished")
 	}
 	require.Positive(t, kept[0], "finished shards are kept")
@@ -312,123 +231,11 @@ func TestPackedDamage(t *testing.T) {
 	require.Greater(t, r.Shards, 2)
 
 	for _, opt := range []FolderOptions{{FPS: 10, Size: 48}, {FPS: 8, Size: 64}, {FPS: 8, Size: 48, Rate: 8000}, {FPS: 8, Size: 48, LabelColumn: "x"}} {
-		_, _, err = Open(context.Background(), dir, opt)
+		_, _, err = openPack(dir, opt)
 		require.ErrorContains(t, err, "pack the clips again")
 	}
-	_, _, err = Open(context.Background(), dir, FolderOptions{FPS: 8, Size: 48, Split: "none"})
+	_, _, err = openPack(dir, FolderOptions{FPS: 8, Size: 48, Split: "none"})
 	require.ErrorContains(t, err, `split "none"`)
-}
-
-// Files and their pack give the same batches, and a long file is packed in parts.
-func TestPackOfFiles(t *testing.T) {
-	needTools(t)
-	dir := t.TempDir()
-	x264 := []string{"-c:v", "libx264", "-preset", "ultrafast"}
-	av(t, filepath.Join(dir, "a.mkv"), 1.6, "96x64", 25, append(x264, "-c:a", "pcm_s16le")...)
-	av(t, filepath.Join(dir, "b.mp4"), 2.3, "64x64", 10, x264...)
-	av(t, filepath.Join(dir, "c.mp4"), 0.4, "48x80", 12, x264...)
-	ctx := context.Background()
-	f, _, err := openFolder(ctx, dir, small(FolderOptions{}))
-	require.NoError(t, err)
-	out, r := pack(t, f, packOptions())
-	require.Equal(t, 3, r.Clips)
-	p, _ := openSmall(t, out)
-	want := batches(t, f, LoaderConfig{Batch: 3, Seed: 5, Workers: 1}, 3)
-	require.True(t, reflect.DeepEqual(want, batches(t, f, LoaderConfig{Batch: 3, Seed: 5, Workers: 8}, 3)))
-	require.True(t, reflect.DeepEqual(want, batches(t, p, LoaderConfig{Batch: 3, Seed: 5, Workers: 8}, 3)))
-	require.True(t, reflect.DeepEqual(want, batches(t, p, LoaderConfig{Batch: 3, Seed: 5, Workers: 1}, 3)))
-	// Sound that was stored in 16 bits at this rate loses nothing in 16 bits.
-	require.Equal(t, waveInt, p.(*Packed).clips[0].Form)
-	require.Equal(t, waveFloat, p.(*Packed).clips[1].Form)
-
-	opt := packOptions()
-	opt.MaxSeconds = 1
-	out, _ = pack(t, f, opt)
-	p, _ = openSmall(t, out)
-	var names []string
-	for i := range p.Len() {
-		names = append(names, p.Name(i))
-		require.LessOrEqual(t, p.Duration(i), 1.0)
-	}
-	require.Equal(t, []string{"a.mkv#1", "a.mkv#2", "b.mp4#1", "b.mp4#2", "b.mp4#3", "c.mp4"}, names)
-	// A changed file is another corpus.
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "labels.csv"), []byte("clip,kind\na,x\n"), 0o644))
-	f, _, err = openFolder(ctx, dir, small(FolderOptions{}))
-	require.NoError(t, err)
-	_, err = Pack(ctx, f, out, opt)
-	require.ErrorContains(t, err, "other clips")
-}
-
-// Why sound is not always packed in 16 bits: the log-mels of a quiet clip would move by more than 1e-4.
-func TestSixteenBitsAreNotEnough(t *testing.T) {
-	wave := make([]float32, 16000)
-	for i := range wave {
-		wave[i] = float32(0.01 * math.Sin(float64(i)*0.3))
-	}
-	raw, form := packWave(wave)
-	require.Equal(t, waveFloat, form)
-	require.Equal(t, wave, unpackWave(raw, form))
-	rounded := make([]float32, len(wave))
-	for i, v := range wave {
-		rounded[i] = float32(math.RoundToEven(float64(v)*32768)) / 32768
-	}
-	raw, form = packWave(rounded)
-	require.Equal(t, waveInt, form)
-	require.Equal(t, rounded, unpackWave(raw, form))
-	sg, err := NewSpectrogram(16000, 1024, 143, 80)
-	require.NoError(t, err)
-	a, b := sg.LogMel(nil, wave), sg.LogMel(nil, rounded)
-	worst := 0.0
-	for i := range a {
-		worst = max(worst, math.Abs(float64(a[i]-b[i])))
-	}
-	require.Greater(t, worst, 1e-4)
-	_, form = packWave([]float32{1})
-	require.Equal(t, waveFloat, form, "1 is beyond 16 bits")
-	_, form = packWave([]float32{-1, 32767.0 / 32768, 0})
-	require.Equal(t, waveInt, form)
-}
-
-// Memory stays where it is however many clips have passed.
-func TestLoaderMemoryIsFlat(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads 20,000 clips")
-	}
-	spec := NanoSpec()
-	spec.Seconds, spec.Frames, spec.Size, spec.LocalFrames, spec.LocalSize = 0.25, 2, 16, 1, 8
-	spec.Rate, spec.NFFT, spec.Hop, spec.Mels = 1600, 64, 40, 8
-	spec.SpecFrames, spec.LocalSpecFrames = 11, 3
-	spec.Audio.ResizeCrop, spec.AudioLocal.ResizeCrop = false, false
-	require.NoError(t, spec.Validate())
-	src := generated{NewSynthetic(SyntheticConfig{Clips: 2000, Seed: 1, Seconds: 0.5, Size: 16, Rate: 1600})}
-	dir, _ := pack(t, src, PackOptions{FPS: 8, Size: 16, Rate: 1600, ShardBytes: 1 << 20})
-	// A damaged clip and its remembered failures are part of the picture.
-	shard := filepath.Join(dir, shardName(0))
-	raw, err := os.ReadFile(shard)
-	require.NoError(t, err)
-	raw[1024+10] ^= 1
-	require.NoError(t, os.WriteFile(shard, raw, 0o644))
-	p, _, err := Open(context.Background(), dir, OptionsFor(spec))
-	require.NoError(t, err)
-	const batch = 50
-	l, err := NewLoader(context.Background(), p, spec, LoaderConfig{Batch: batch})
-	require.NoError(t, err)
-	defer l.Close()
-	var heap []uint64
-	for clips := batch; clips <= 20000; clips += batch {
-		b, err := l.Next()
-		require.NoError(t, err)
-		l.Release(b)
-		if clips == 2000 || clips == 20000 {
-			var m runtime.MemStats
-			runtime.GC()
-			runtime.GC()
-			runtime.ReadMemStats(&m)
-			heap = append(heap, m.HeapAlloc)
-		}
-	}
-	t.Logf("heap after 2,000 clips: %d kB, after 20,000: %d kB", heap[0]>>10, heap[1]>>10)
-	require.Less(t, float64(heap[1]), 1.1*float64(heap[0])+512<<10)
 }
 
 // Hostile indices and shards never crash the reader.
@@ -454,7 +261,7 @@ func FuzzPacked(f *testing.F) {
 		if index != "" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, shardName(0)+".idx.json"), []byte(index), 0o644))
 		}
-		p, _, err := Open(context.Background(), dir, OptionsFor(smallSpec()))
+		p, _, err := openPack(dir, smallOptions)
 		if err != nil {
 			return
 		}

@@ -190,9 +190,6 @@ func quotient(text string) float64 {
 	return x / y
 }
 
-// maxSeconds is the longest duration that is believed: four months.
-const maxSeconds = 1e7
-
 // seconds reads a duration; what ffprobe does not know is 0.
 func seconds(text string) float64 {
 	v, err := strconv.ParseFloat(text, 64)

@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,13 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-func needShell(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("sh is not on the PATH")
-	}
-}
 
 // gone waits for a process to end.
 func gone(pid int) bool {
@@ -80,42 +71,4 @@ func TestProcessIsKilledWithItsChildren(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, cancel)
 	_, err = process{"sh", []string{"-c", "sleep 300"}, time.Minute, []int{10}}.run(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-}
-
-// children are the processes that this one has started and that still run.
-func children(t *testing.T) []string {
-	t.Helper()
-	var out []string
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	if len(lists) == 0 {
-		t.Skip("the system does not list a process's children")
-	}
-	for _, list := range lists {
-		raw, _ := os.ReadFile(list)
-		out = append(out, strings.Fields(string(raw))...)
-	}
-	return out
-}
-
-func TestLoaderLeavesNoProcess(t *testing.T) {
-	needTools(t)
-	needShell(t)
-	dir := t.TempDir()
-	for _, name := range []string{"a.mkv", "b.mkv"} {
-		av(t, filepath.Join(dir, name), 30, "64x64", 25, "-c:v", "libx264", "-preset", "ultrafast")
-	}
-	src, _, err := openFolder(context.Background(), dir, small(FolderOptions{}))
-	require.NoError(t, err)
-	// A tool that never ends stands in for ffmpeg.
-	tools := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(tools, "ffmpeg"), []byte("#!/bin/sh\nsleep 300 &\nwait\n"), 0o755))
-	t.Setenv("PATH", tools+string(os.PathListSeparator)+os.Getenv("PATH"))
-	before := runtime.NumGoroutine()
-	l, err := NewLoader(context.Background(), src, smallSpec(), LoaderConfig{Batch: 2, Workers: 2})
-	require.NoError(t, err)
-	time.Sleep(100 * time.Millisecond)
-	require.NotEmpty(t, children(t))
-	require.NoError(t, l.Close())
-	require.Empty(t, children(t))
-	require.LessOrEqual(t, settled(before), before)
 }

@@ -1,79 +1,12 @@
 package media
 
 import (
-	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"path"
 	"path/filepath"
 	"strings"
 )
-
-// sidecarBytes bounds the small members that go with a clip.
-const sidecarBytes = 4 << 20
-
-// member is a file within a tar.
-type member struct {
-	key, ext string // WebDataset's: the path up to the first dot of its last part, and what follows, in lower case
-	name     string
-	at, size int64
-}
-
-// scanTar calls visit with every regular member, in order. body reads a small one. The error says how
-// far it came; visit's own error ends it.
-func scanTar(file string, visit func(m member, body func() ([]byte, error)) error) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return cause(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return cause(err)
-	}
-	in := tar.NewReader(f)
-	for n := 0; ; n++ {
-		h, err := in.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("damaged after %d members: %w", n, err)
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		// The reader has no buffer of its own over a file, so the file stands at the member's first byte.
-		at, err := f.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return cause(err)
-		}
-		if h.Size > info.Size()-at {
-			return fmt.Errorf("cut short within %q, after %d members", h.Name, n)
-		}
-		m := member{name: h.Name, at: at, size: h.Size}
-		m.key, m.ext = splitKey(h.Name)
-		err = visit(m, func() ([]byte, error) {
-			if h.Size > sidecarBytes {
-				return nil, fmt.Errorf("%q has %d bytes: at most %d are read", h.Name, h.Size, sidecarBytes)
-			}
-			return io.ReadAll(in)
-		})
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// splitKey takes "dir/key.seg.mp4" apart: the key "dir/key" and the extension "seg.mp4".
-func splitKey(name string) (key, ext string) {
-	dir, base := path.Split(name)
-	base, ext, _ = strings.Cut(base, ".")
-	return dir + base, strings.ToLower(ext)
-}
 
 // gatherShards lists the clips of tar shards in WebDataset's convention: members of one clip stand
 // together and share their key. The media file is the clip; its label is in .cls, in the "label" or

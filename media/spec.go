@@ -223,3 +223,8 @@ func rising(r [2]float64, above, most float64) bool {
 }
 
 func probability(p float64) bool { return p >= 0 && p <= 1 }
+
+// OptionsFor are the options whose frames and samples fit the spec.
+func OptionsFor(s Spec) FolderOptions {
+	return FolderOptions{FPS: s.FPS, Size: s.Size, Rate: s.Rate}
+}

@@ -39,33 +39,6 @@ func newViewer(spec Spec, sg *Spectrogram) *viewer {
 	return v
 }
 
-// newBatch allocates a batch of b clips with the modalities named.
-func (s Spec) newBatch(b int, video, audio, locals bool) *Batch {
-	batch := &Batch{B: b, Labels: make([]int, b), Names: make([]string, b), Indices: make([]int, b)}
-	if video {
-		batch.VideoGlobal = make([]float32, b*s.videoGlobal())
-	}
-	if audio {
-		batch.AudioGlobal = make([]float32, b*s.audioGlobal())
-	}
-	for i := 0; locals && video && i < s.VideoLocals; i++ {
-		batch.VideoLocal = append(batch.VideoLocal, make([]float32, b*s.videoLocal()))
-	}
-	for i := 0; locals && audio && i < s.AudioLocals; i++ {
-		batch.AudioLocal = append(batch.AudioLocal, make([]float32, b*s.audioLocal()))
-	}
-	return batch
-}
-
-// Elements of one clip's views.
-func (s Spec) videoGlobal() int { return 3 * s.Frames * s.Size * s.Size }
-func (s Spec) videoLocal() int  { return 3 * s.LocalFrames * s.LocalSize * s.LocalSize }
-func (s Spec) audioGlobal() int { return s.Mels * s.SpecFrames }
-func (s Spec) audioLocal() int  { return s.Mels * s.LocalSpecFrames }
-
-// part is the share of slot i in a tensor of n elements per clip.
-func part(data []float32, i, n int) []float32 { return data[i*n : (i+1)*n : (i+1)*n] }
-
 // check refuses a clip that the spec cannot take: nothing in the wanted modality, or another rate.
 func (v *viewer) check(c *Clip, video, audio bool) error {
 	switch {

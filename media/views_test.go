@@ -2,9 +2,6 @@ package media
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,38 +45,4 @@ func TestBand(t *testing.T) {
 	require.InDelta(t, 25.8535, DefaultSpec().Band(1000), 1e-3)
 	require.InDelta(t, 80, DefaultSpec().Band(8000), 1e-9)
 	require.InDelta(t, -1, DefaultSpec().Band(0), 1e-9)
-}
-
-func TestOpenFile(t *testing.T) {
-	needTools(t)
-	ctx := context.Background()
-	dir := t.TempDir()
-	at := func(name string) string { return filepath.Join(dir, name) }
-	av(t, at("both.mkv"), 1.5, "64x48", 8)
-	ffmpeg(t, "-f", "lavfi", "-i", "sine=d=1", "file:"+at("blind.wav"))
-	ffmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x64:r=8:d=1", "file:"+at("mute.mkv"))
-	require.NoError(t, os.WriteFile(at("empty.mp4"), nil, 0o644))
-	require.NoError(t, os.WriteFile(at("text.mp4"), []byte("text"), 0o644))
-	for name, want := range map[string][2]bool{"both.mkv": {true, true}, "blind.wav": {false, true}, "mute.mkv": {true, false}} {
-		f, err := OpenFile(ctx, at(name), OptionsFor(smallSpec()))
-		require.NoError(t, err, name)
-		require.Equal(t, []any{1, name, -1}, []any{f.Len(), f.Name(0), f.Label(0)})
-		v, err := ViewsOf(ctx, f, 0, smallSpec(), 1, 0)
-		require.NoError(t, err, name)
-		require.Equal(t, want, [2]bool{v.Batch.VideoGlobal != nil, v.Batch.AudioGlobal != nil}, name)
-	}
-	for name, why := range map[string]string{
-		"empty.mp4": "empty", "text.mp4": "not readable", "absent.mp4": "no such file", ".": "this is a folder", "blind.wav": "no usable video",
-	} {
-		opt := OptionsFor(smallSpec())
-		opt.NeedVideo = name == "blind.wav"
-		_, err := OpenFile(ctx, at(name), opt)
-		require.ErrorContains(t, err, why)
-		require.ErrorContains(t, err, dir)
-		require.ErrorContains(t, err, ": name ", "what to do")
-	}
-	if runtime.GOOS != "windows" {
-		_, err := OpenFile(ctx, "/dev/zero", OptionsFor(smallSpec()))
-		require.ErrorContains(t, err, "not a regular file")
-	}
 }

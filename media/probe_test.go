@@ -1,10 +1,8 @@
 package media
 
 import (
-	"encoding/csv"
+	"encoding/json"
 	"math"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +16,8 @@ func FuzzProbe(f *testing.F) {
 		`{"streams":[{"index":-3,"codec_type":"video","width":3,"height":4,"tags":{"rotate":"NaN"},"side_data_list":[{"rotation":1e308},{"rotation":-270}]}]}`,
 		`{"streams":[{"codec_type":"audio","sample_rate":"99999999999999999999","duration":"-1"}],"format":{"duration":"1e400"}}`,
 		`{"streams":[{"codec_type":"video","width":9223372036854775807,"height":2}]}`,
+		`{"streams":[{"index":0,"codec_type":"video","width":3,"height":4,"sample_aspect_ratio":"4:3","side_data_list":[{"rotation":-90}]}],"format":{"duration":"1e99"}}`,
+		`{"streams":[{"codec_type":"audio","sample_rate":"-1"}]}`,
 		`{"streams":null,"format":null}`, `[]`, `{"streams":[{"width":"3"}]}`, ``,
 	} {
 		f.Add(text)
@@ -49,41 +49,6 @@ func FuzzProbe(f *testing.F) {
 	})
 }
 
-// A table of labels that is read holds what its rows say, the last of equal clips counting.
-func FuzzLabels(f *testing.F) {
-	for _, text := range []string{
-		"clip,a,split\nx,1,train\ny.mp4,2,\nx,3,test\n", "\ufeffclip, a \nx,\"quo\"\"te\"\n", "clip,split,a\r\nx,train,1\r\n", "clip,a\n\"multi\nline\",b\n",
-		"clip\n", "clip,clip\nx,y\n", "clip,split\n", ",\n", "clip,a\nx,y,z\n", "\"", "clip,a\n" + strings.Repeat("x,y\n", 50),
-	} {
-		f.Add(text, "")
-		f.Add(text, "a")
-	}
-	f.Fuzz(func(t *testing.T, text, column string) {
-		table, err := readLabels(strings.NewReader(text), column)
-		if err != nil {
-			require.NotEmpty(t, err.Error())
-			return
-		}
-		rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-		require.NoError(t, err)
-		at := slices.IndexFunc(rows[0], func(name string) bool { return strings.TrimSpace(name) == table.column })
-		require.Greater(t, at, -1)
-		want := map[string]string{}
-		for _, row := range rows[1:] {
-			want[row[0]] = row[max(at, 1)]
-		}
-		require.Equal(t, want, table.label)
-		for clip := range want {
-			if clip != "" && !strings.ContainsAny(clip, "/.") {
-				label, _, ok := table.of("sub/" + clip + ".mp4")
-				require.True(t, ok)
-				require.Equal(t, want[clip], label)
-			}
-		}
-		table.of("")
-	})
-}
-
 // Durations and aspects are numbers in range, whatever the text.
 func FuzzFigures(f *testing.F) {
 	for _, text := range []string{"", "1.5", "N/A", "inf", "-0", "1e7", "4:3", "0:1", "1:0", "1:1:1", "NaN:1", "25/1", "1/0", "inf/inf"} {
@@ -95,4 +60,30 @@ func FuzzFigures(f *testing.F) {
 		require.True(t, a >= 1.0/16 && a <= 16, "%g", a)
 		require.True(t, q >= 0 && !math.IsInf(q, 0), "%g", q)
 	})
+}
+
+// An index may say of a file what ffprobe never would.
+func FuzzContents(f *testing.F) {
+	f.Add([]byte(`{"streams":[{"kind":"video","width":1,"height":2,"aspect":-1,"rotation":1e300}]}`))
+	f.Add([]byte(`{"streams":[{"kind":"video","width":1,"height":1,"aspect":10}]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var c Contents
+		if json.Unmarshal(raw, &c) != nil {
+			return
+		}
+		if p, err := c.pick(true, false); err == nil {
+			w, h, _, _ := p.video.shape(48)
+			require.True(t, min(w, h) == 48 && max(w, h) <= 48*maxAspect+48, "%d x %d", w, h)
+			require.GreaterOrEqual(t, p.duration, 0.0)
+		}
+	})
+}
+
+// parseProbe reads ffprobe's JSON and picks from it.
+func parseProbe(raw []byte, needVideo, needAudio bool) (*probed, error) {
+	c, err := readProbe(raw)
+	if err != nil {
+		return nil, err
+	}
+	return c.pick(needVideo, needAudio)
 }
