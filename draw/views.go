@@ -11,15 +11,15 @@ import (
 	"gonum.org/v1/plot/palette"
 	"gonum.org/v1/plot/palette/moreland"
 
-	"goxkd/media"
+	"goxkd/media/views"
 )
 
 // Views is what a network sees of one clip.
 type Views struct {
 	Title string
 	Note  string // a line below the title
-	Spec  media.Spec
-	Clip  *media.Views // its video or audio may be nil
+	Spec  views.Spec
+	Clip  *views.Set // its video or audio may be nil
 	// Patches of a token: frames, rows and columns of video; bands and frames of a log-mel.
 	VideoPatch [3]int
 	AudioPatch [2]int
@@ -192,7 +192,7 @@ type clipVideo struct {
 func (c clipVideo) at(t, y, x int) color.RGBA {
 	var rgb [3]uint8
 	for ch := range rgb {
-		v := c.data[((ch*c.frames+t)*c.size+y)*c.size+x]*media.VideoStd[ch] + media.VideoMean[ch]
+		v := c.data[((ch*c.frames+t)*c.size+y)*c.size+x]*views.VideoStd[ch] + views.VideoMean[ch]
 		rgb[ch] = uint8(math.Round(float64(min(max(v, 0), 1)) * 255))
 	}
 	return color.RGBA{rgb[0], rgb[1], rgb[2], 255}
@@ -292,7 +292,7 @@ func (m *melColours) bar(p *page, box image.Rectangle) {
 
 // mel is one log-mel [Mels,frames] to draw.
 type mel struct {
-	spec    media.Spec
+	spec    views.Spec
 	data    []float32
 	frames  int
 	sx, sy  int     // pixels of one frame and one band

@@ -12,17 +12,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"goxkd/media"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
 )
 
 // picture is of a generated clip, with one patch of each modality visible.
-func picture(t *testing.T, change func(*media.Spec)) Views {
+func picture(t *testing.T, change func(*views.Spec)) Views {
 	t.Helper()
-	spec := media.NanoSpec()
+	spec := views.NanoSpec()
 	if change != nil {
 		change(&spec)
 	}
-	clip, err := media.ViewsOf(context.Background(), media.NewSynthetic(media.SyntheticConfig{}), 3, spec, 1, 2)
+	clip, err := views.Of(context.Background(), synthetic.New(synthetic.Config{}), 3, spec, 1, 2)
 	require.NoError(t, err)
 	v := Views{Title: "a\nclip \x00", Note: "note", Spec: spec, Clip: clip, VideoPatch: [3]int{2, 8, 8}, AudioPatch: [2]int{8, 8}}
 	v.VideoVisible, v.AudioVisible = make([]bool, 4*6*6), make([]bool, 6*12)
@@ -53,7 +54,7 @@ func TestViewsArePainted(t *testing.T) {
 	}
 	require.Greater(t, inked, 50)
 	// Silence, a missing modality, several local views.
-	v = picture(t, func(s *media.Spec) { s.VideoLocals, s.AudioLocals = 3, 0 })
+	v = picture(t, func(s *views.Spec) { s.VideoLocals, s.AudioLocals = 3, 0 })
 	clear(v.Clip.Batch.AudioGlobal)
 	tall := paint(t, v)
 	v.Clip.Batch.AudioGlobal = nil

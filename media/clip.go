@@ -25,24 +25,24 @@ func (c *Clip) Frame(t int) []uint8 {
 	return c.Frames[t*n : (t+1)*n]
 }
 
-// bytes is the memory that the clip's samples hold.
-func (c *Clip) bytes() int64 { return int64(len(c.Frames)) + 4*int64(len(c.Wave)) }
+// Bytes is the memory that the clip's samples hold.
+func (c *Clip) Bytes() int64 { return int64(len(c.Frames)) + 4*int64(len(c.Wave)) }
 
-// cut returns the part of the clip that the span covers, or what is left of it. A span that would
+// Cut returns the part of the clip that the span covers, or what is left of it. A span that would
 // run past the end of a stream begins earlier, so that a header which promises more than the file
 // holds empties no clip.
-func (c *Clip) cut(span Span) *Clip {
+func (c *Clip) Cut(span Span) *Clip {
 	out := *c
-	frames, samples := span.within(c.T, c.FPS, len(c.Wave), c.Rate)
+	frames, samples := span.Within(c.T, c.FPS, len(c.Wave), c.Rate)
 	n := c.H * c.W * 3
 	out.Frames, out.T = c.Frames[frames[0]*n:frames[1]*n], frames[1]-frames[0]
 	out.Wave = c.Wave[samples[0]:samples[1]]
 	return &out
 }
 
-// within gives the first frame and sample that the span covers, and those after the last, in streams
+// Within gives the first frame and sample that the span covers, and those after the last, in streams
 // of so many frames and samples. It shifts the span to an earlier start where a stream ends within it.
-func (s Span) within(frames, fps, samples, rate int) (frame, sample [2]int) {
+func (s Span) Within(frames, fps, samples, rate int) (frame, sample [2]int) {
 	if frames > 0 {
 		s.Start = min(s.Start, float64(frames)/float64(fps)-s.Seconds)
 	}
@@ -52,7 +52,7 @@ func (s Span) within(frames, fps, samples, rate int) (frame, sample [2]int) {
 	s.Start = max(s.Start, 0)
 	if frames > 0 {
 		frame[0] = min(int(s.Start*float64(fps)+1e-6), frames-1)
-		frame[1] = min(frame[0]+s.frames(fps), frames)
+		frame[1] = min(frame[0]+s.Frames(fps), frames)
 	}
 	if samples > 0 {
 		sample[0] = min(int(s.Start*float64(rate)+0.5), samples)
@@ -61,9 +61,9 @@ func (s Span) within(frames, fps, samples, rate int) (frame, sample [2]int) {
 	return frame, sample
 }
 
-// between returns what the clip shows from start to end seconds and nothing else; end 0 is its own.
+// Between returns what the clip shows from start to end seconds and nothing else; end 0 is its own.
 // It is nil where a stream has nothing there.
-func (c *Clip) between(start, end float64) *Clip {
+func (c *Clip) Between(start, end float64) *Clip {
 	out := *c
 	if c.T > 0 {
 		first, last := int(start*float64(c.FPS)+1e-6), c.T
@@ -89,18 +89,18 @@ func (c *Clip) between(start, end float64) *Clip {
 	return &out
 }
 
-// frames is the number of frames in the span, at least one.
-func (s Span) frames(fps int) int {
+// Frames is the number of frames in the span, at least one.
+func (s Span) Frames(fps int) int {
 	return max(int(s.Seconds*float64(fps)+0.5), 1)
 }
-
-// errTool marks failures to run a program that reads clips at all, which no other clip would mend.
-var errTool = errors.New("cannot run")
 
 // Span is a part of a clip, in seconds from its beginning.
 type Span struct {
 	Start, Seconds float64
 }
+
+// ErrTool marks failures to run a program that reads clips at all, which no other clip would mend.
+var ErrTool = errors.New("cannot run")
 
 // Source yields clips by index. Implementations are safe for concurrent use.
 type Source interface {
@@ -116,8 +116,8 @@ type Source interface {
 	// 0 when the file does not tell.
 	Duration(i int) float64
 	// Load decodes the span of clip i, and no more than it needs. A clip that ends within the span
-	// comes back shorter. The error names the clip and says what is wrong with it; it is errTool where
-	// the next clip would fail alike.
+	// comes back shorter. The error names the clip and says what is wrong with it; it is ErrTool where
+	// every other clip would fail alike.
 	Load(ctx context.Context, i int, span Span) (*Clip, error)
 }
 
@@ -127,16 +127,16 @@ type Modal interface {
 	Modalities() (video, audio bool)
 }
 
-// modalities asks the source what its clips carry.
-func modalities(src Source) (video, audio bool) {
+// Modalities asks the source what its clips carry.
+func Modalities(src Source) (video, audio bool) {
 	if m, ok := src.(Modal); ok {
 		return m.Modalities()
 	}
 	return true, true
 }
 
-// samplesOf reads little-endian float32; what is no number, or absurdly loud, becomes silence.
-func samplesOf(raw []byte) []float32 {
+// SamplesOf reads little-endian float32; what is no number, or absurdly loud, becomes silence.
+func SamplesOf(raw []byte) []float32 {
 	wave := make([]float32, len(raw)/4)
 	for i := range wave {
 		v := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
@@ -155,5 +155,5 @@ type Corpus interface {
 	Split(i int) string
 }
 
-// maxSeconds is the longest duration that is believed: four months.
-const maxSeconds = 1e7
+// MaxSeconds is the longest duration that is believed: four months.
+const MaxSeconds = 1e7

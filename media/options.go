@@ -33,7 +33,7 @@ type FolderOptions struct {
 	CacheBytes   int64         // memory for clips decoded whole (default 256 MiB; negative for none)
 }
 
-func (o FolderOptions) withDefaults() FolderOptions {
+func (o FolderOptions) WithDefaults() FolderOptions {
 	if !o.NeedVideo && !o.NeedAudio {
 		o.NeedVideo, o.NeedAudio = true, true
 	}
@@ -69,8 +69,8 @@ type Report struct {
 	Split     int       // clips left out because they belong to another split, or to none
 }
 
-// classesOf are the distinct labels in order: of number where all are whole numbers, else of letters.
-func classesOf(labels []string) []string {
+// ClassesOf are the distinct labels in order: of number where all are whole numbers, else of letters.
+func ClassesOf(labels []string) []string {
 	seen := map[string]bool{}
 	var classes []string
 	numbers := true

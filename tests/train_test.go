@@ -15,7 +15,7 @@ import (
 	"goxkd/gpu"
 	"goxkd/graph"
 	"goxkd/layers"
-	"goxkd/media"
+	"goxkd/media/synthetic"
 	"goxkd/xkd"
 )
 
@@ -31,14 +31,14 @@ func smallPlan(t *testing.T, variant string, steps int) xkd.Plan {
 	c.Loss, c.StudentTemp = xkd.Coefficients{Align: 1, KD: 1, Recon: 5}, 0.1
 	return xkd.Plan{
 		Preset: "nano", Data: "synthetic", Config: c, Media: spec, Recipe: xkd.DefaultRecipe("nano", variant, steps, 7),
-		Synthetic: media.SyntheticConfig{Clips: 64, Seed: 7},
+		Synthetic: synthetic.Config{Clips: 64, Seed: 7},
 	}
 }
 
 func run(t *testing.T, dev graph.Device, plan xkd.Plan, out string, opt xkd.RunOptions) *xkd.Summary {
 	t.Helper()
 	opt.Out = out
-	s, err := xkd.Run(context.Background(), dev, media.NewSynthetic(plan.Synthetic), plan, opt)
+	s, err := xkd.Run(context.Background(), dev, synthetic.New(plan.Synthetic), plan, opt)
 	require.NoError(t, err)
 	return s
 }
@@ -60,7 +60,7 @@ func TestResumeIsExact(t *testing.T) {
 		stopped := filepath.Join(dir, "stopped")
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		s, err := xkd.Run(ctx, dev, media.NewSynthetic(plan.Synthetic), plan, xkd.RunOptions{Out: stopped, Workers: 2, Progress: func(p xkd.Progress) {
+		s, err := xkd.Run(ctx, dev, synthetic.New(plan.Synthetic), plan, xkd.RunOptions{Out: stopped, Workers: 2, Progress: func(p xkd.Progress) {
 			if p.Step == 3 {
 				cancel()
 			}
@@ -196,7 +196,7 @@ func TestProbe(t *testing.T) {
 	other := plan.Synthetic
 	other.Seed++
 	devices(t, func(t *testing.T, dev graph.Device) {
-		r, err := xkd.Probe(context.Background(), dev, media.NewSynthetic(other), []*xkd.Loaded{l}, xkd.ProbeOptions{Clips: 48, Seeds: 2})
+		r, err := xkd.Probe(context.Background(), dev, synthetic.New(other), []*xkd.Loaded{l}, xkd.ProbeOptions{Clips: 48, Seeds: 2})
 		require.NoError(t, err)
 		require.Len(t, r.Rows, 4)
 		for _, row := range r.Rows {

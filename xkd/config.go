@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"goxkd/layers"
-	"goxkd/media"
+	"goxkd/media/views"
 )
 
 // The variants: separate backbones; one backbone for both students (MAS); one for both teachers too (MATS).
@@ -115,10 +115,10 @@ func names(m map[string]layers.Size) string {
 
 // Preset gives a named configuration with the media specification that fits it: nano for laptops and tests, the others
 // with the recipe's shapes.
-func Preset(name string) (Config, media.Spec, error) {
+func Preset(name string) (Config, views.Spec, error) {
 	enc, err := EncoderSize(name)
 	if err != nil {
-		return Config{}, media.Spec{}, fmt.Errorf("no preset %q: choose one of %s", name, names(encoderSizes))
+		return Config{}, views.Spec{}, fmt.Errorf("no preset %q: choose one of %s", name, names(encoderSizes))
 	}
 	dec, _ := DecoderSize(strings.Split(name, "_")[0])
 	c := Config{
@@ -130,9 +130,9 @@ func Preset(name string) (Config, media.Spec, error) {
 		Loss:  Coefficients{Align: 1, KD: 1, Recon: 5},
 		Clip:  0.3, Betas: [2]float64{0.9, 0.95}, StudentTemp: 0.1,
 	}
-	spec := media.DefaultSpec()
+	spec := views.DefaultSpec()
 	if name == "nano" {
-		spec = media.NanoSpec()
+		spec = views.NanoSpec()
 		c.Head = layers.HeadSize{Hidden: 256, Layers: 3, Bottleneck: 64, Out: 512}
 		// Minutes of training instead of days: more weight on distillation, and students soft enough to follow teachers that
 		// change quickly. With the recipe's values (1, 1, 5 and 0.1) video learns nothing in so few steps.
@@ -144,7 +144,7 @@ func Preset(name string) (Config, media.Spec, error) {
 }
 
 // Fit takes the shapes of the views from a media specification.
-func (c *Config) Fit(s media.Spec) {
+func (c *Config) Fit(s views.Spec) {
 	c.Video.Global = [4]int{3, s.Frames, s.Size, s.Size}
 	c.Video.Local = [4]int{3, s.LocalFrames, s.LocalSize, s.LocalSize}
 	c.Video.Locals = s.VideoLocals
@@ -154,7 +154,7 @@ func (c *Config) Fit(s media.Spec) {
 }
 
 // SetVariant chooses the variant; the modality-agnostic ones take three local video views in the released recipe.
-func SetVariant(c *Config, s *media.Spec, variant string) error {
+func SetVariant(c *Config, s *views.Spec, variant string) error {
 	switch variant {
 	case XKD:
 	case MAS, MATS:

@@ -6,14 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"goxkd/media"
+	"goxkd/media/synthetic"
 )
 
 // FuzzPlan reads configurations: none crashes, and one that is accepted builds and comes back the same from its own text.
 func FuzzPlan(f *testing.F) {
 	c, spec, err := Preset("nano")
 	require.NoError(f, err)
-	text, err := json.Marshal(Plan{Preset: "nano", Data: "synthetic", Config: c, Media: spec, Recipe: DefaultRecipe("nano", XKD, 10, 1), Synthetic: media.SyntheticConfig{}})
+	text, err := json.Marshal(Plan{Preset: "nano", Data: "synthetic", Config: c, Media: spec, Recipe: DefaultRecipe("nano", XKD, 10, 1), Synthetic: synthetic.Config{}})
 	require.NoError(f, err)
 	f.Add(string(text))
 	f.Add(`{"config":{"encoder":{"embed_dim":-1}}}`)

@@ -8,6 +8,7 @@ import (
 
 	"goxkd/graph"
 	"goxkd/media"
+	"goxkd/media/views"
 )
 
 // ProbeOptions say how frozen features are judged.
@@ -234,7 +235,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 	}
 	networks := len(x.checkpoints) + x.opt.Seeds
 	for at := 0; at < len(clips); at += chunk {
-		batch, failed, err := media.Centre(ctx, x.src, x.plan.Media, clips[at:min(at+chunk, len(clips))], media.CentreOptions{})
+		batch, failed, err := views.Centre(ctx, x.src, x.plan.Media, clips[at:min(at+chunk, len(clips))], views.CentreOptions{})
 		bad = append(bad, failed...)
 		if err != nil {
 			if ctx.Err() != nil {

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"goxkd/media"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
 )
 
 // Recipe is how training goes over time. Steps are optimiser updates.
@@ -98,10 +99,10 @@ type Plan struct {
 	Data   string     `json:"data"` // path of clips, or "synthetic"
 	Select Selection  `json:"select"`
 	Config Config     `json:"config"`
-	Media  media.Spec `json:"media"`
+	Media  views.Spec `json:"media"`
 	Recipe Recipe     `json:"recipe"`
 	// Synthetic is the generator's configuration, used where Data says so.
-	Synthetic media.SyntheticConfig `json:"synthetic"`
+	Synthetic synthetic.Config `json:"synthetic"`
 }
 
 // Validate checks all parts and that they fit together.

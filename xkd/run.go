@@ -14,6 +14,7 @@ import (
 
 	"goxkd/graph"
 	"goxkd/media"
+	"goxkd/media/views"
 )
 
 // Names of the files in a run's folder.
@@ -107,7 +108,7 @@ func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt
 	defer metrics.Close()
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
-	loader, err := media.NewLoader(loading, src, plan.Media, media.LoaderConfig{
+	loader, err := views.NewLoader(loading, src, plan.Media, views.LoaderConfig{
 		Batch: plan.Config.Batch, Seed: plan.Recipe.Seed, Workers: opt.Workers, StartStep: t.done,
 	})
 	if err != nil {
@@ -121,7 +122,7 @@ func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt
 }
 
 // loop trains until the last step or until ctx ends.
-func (t *Trainer) loop(ctx context.Context, loader *media.Loader, metrics *os.File, path string, opt RunOptions) (*Summary, error) {
+func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.File, path string, opt RunOptions) (*Summary, error) {
 	began := time.Now()
 	s := &Summary{Checkpoint: path, Steps: t.done}
 	rate := newRate()

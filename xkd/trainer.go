@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"goxkd/graph"
-	"goxkd/media"
+	"goxkd/media/views"
 )
 
 // Losses are one step's loss parts, in the order of LossNames.
@@ -58,7 +58,7 @@ func (t *Trainer) Close() error { return t.exec.Close() }
 
 // Train runs one step on a batch. The masks depend on the seed and the step alone. An error leaves the trainer unusable:
 // go back to a checkpoint.
-func (t *Trainer) Train(ctx context.Context, b *media.Batch) (Losses, error) {
+func (t *Trainer) Train(ctx context.Context, b *views.Batch) (Losses, error) {
 	var losses Losses
 	c := t.Plan.Config
 	if b.B != c.Batch {

@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"goxkd/media"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
@@ -69,7 +70,7 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 
 // timeSteps gives the seconds of each step after the first warm ones.
 func timeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) ([]float64, error) {
-	l, err := media.NewLoader(ctx, media.NewSynthetic(t.Plan.Synthetic), t.Plan.Media, media.LoaderConfig{Batch: t.Plan.Config.Batch, Prefetch: 1})
+	l, err := views.NewLoader(ctx, synthetic.New(t.Plan.Synthetic), t.Plan.Media, views.LoaderConfig{Batch: t.Plan.Config.Batch, Prefetch: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"goxkd/media"
+	"goxkd/media/corpus"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
@@ -70,9 +73,9 @@ of a large corpus.
 			}
 			ctx := cmd.Context()
 			began := time.Now()
-			var src media.Source = media.NewSynthetic(syntheticFor(spec, 0, media.DefaultDifficulty))
+			var src media.Source = synthetic.New(syntheticFor(spec, 0, synthetic.DefaultDifficulty))
 			if data != syntheticData {
-				if src, _, err = media.Open(ctx, data, opt); err != nil {
+				if src, _, err = corpus.Open(ctx, data, opt); err != nil {
 					return err
 				}
 			}
@@ -111,7 +114,7 @@ waiting: %.0f %% of the time, with steps of %g s
 }
 
 // timeSource reads clips in a fixed scattered order and gives those per second.
-func timeSource(ctx context.Context, src media.Source, spec media.Spec, workers int, limit time.Duration) (float64, error) {
+func timeSource(ctx context.Context, src media.Source, spec views.Spec, workers int, limit time.Duration) (float64, error) {
 	began := time.Now()
 	var next, done atomic.Int64
 	var work sync.WaitGroup
@@ -132,8 +135,8 @@ func timeSource(ctx context.Context, src media.Source, spec media.Spec, workers 
 
 // timeBatches takes batches from a loader, with a pause after each in place of a step. The first,
 // which nothing could have made ahead, is not in the figures.
-func (b *dataBench) timeBatches(ctx context.Context, src media.Source, spec media.Spec, limit time.Duration) error {
-	l, err := media.NewLoader(ctx, src, spec, media.LoaderConfig{Batch: b.Batch, Workers: b.Workers})
+func (b *dataBench) timeBatches(ctx context.Context, src media.Source, spec views.Spec, limit time.Duration) error {
+	l, err := views.NewLoader(ctx, src, spec, views.LoaderConfig{Batch: b.Batch, Workers: b.Workers})
 	if err != nil {
 		return err
 	}

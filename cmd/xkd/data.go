@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"goxkd/media"
+	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
@@ -35,8 +36,8 @@ func (f *dataFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.workers, "workers", 0, "files looked at side by side; 0 means one per core")
 }
 
-func (f *dataFlags) options(spec media.Spec) (media.FolderOptions, error) {
-	opt := media.OptionsFor(spec)
+func (f *dataFlags) options(spec views.Spec) (media.FolderOptions, error) {
+	opt := views.OptionsFor(spec)
 	switch {
 	case f.modality != "" && f.modality != xkd.Video.String() && f.modality != xkd.Audio.String():
 		return opt, usagef("--modality %q: give video or audio", f.modality)

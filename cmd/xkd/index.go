@@ -12,7 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"goxkd/media"
+	"goxkd/media/corpus"
+	"goxkd/media/views"
 )
 
 func newIndex() *cobra.Command {
@@ -27,14 +28,14 @@ file is refused. Training and probing then start at once, and a later index look
 
 ` + dataForms + `
 
-The index is ` + media.IndexFile + ` in the folder, one JSON object per line, or a file in the user's cache where the folder cannot
+The index is ` + corpus.IndexFile + ` in the folder, one JSON object per line, or a file in the user's cache where the folder cannot
 be written.`,
 		Example: `  xkd index videos/
   xkd index videos/ --json > summary.json
   xkd index ucfTrainTestlist/ --modality video --plot lengths.png`,
 		Args: oneArg("a folder or a list of clips, such as videos/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opt, err := data.options(media.DefaultSpec())
+			opt, err := data.options(views.DefaultSpec())
 			if err != nil {
 				return err
 			}
@@ -42,7 +43,7 @@ be written.`,
 				return usagef("--plot %s: name a .png file", plot)
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "looking through %s\n", args[0])
-			x, err := media.IndexClips(cmd.Context(), args[0], opt, out)
+			x, err := corpus.IndexClips(cmd.Context(), args[0], opt, out)
 			if err != nil {
 				return err
 			}
@@ -59,7 +60,7 @@ be written.`,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&out, "out", "", "index `file` (default "+media.IndexFile+" in the folder); another is not found by itself")
+	fl.StringVar(&out, "out", "", "index `file` (default "+corpus.IndexFile+" in the folder); another is not found by itself")
 	fl.StringVar(&plot, "plot", "", "draw lengths and classes into a PNG `file`")
 	data.add(cmd)
 	fl.BoolVar(&asJSON, "json", false, "print one JSON document")
@@ -76,7 +77,7 @@ func oneArg(what string) cobra.PositionalArgs {
 	}
 }
 
-// indexSummary is the JSON form of a media.Index.
+// indexSummary is the JSON form of a corpus.Index.
 type indexSummary struct {
 	Index      string         `json:"index"`
 	Probed     int            `json:"probed"`
@@ -104,7 +105,7 @@ type refusedFile struct {
 	Reason string `json:"reason"`
 }
 
-func summaryOf(x *media.Index) indexSummary {
+func summaryOf(x *corpus.Index) indexSummary {
 	s := indexSummary{
 		Index: x.File, Probed: x.Probed, Clips: x.Clips, Hours: x.Seconds / 3600, Unknown: x.Unknown,
 		Durations: durations(x.Lengths), Classes: x.Classes, Unlabelled: x.Report.Unlabeled, OtherSplit: x.Report.Split,
@@ -153,7 +154,7 @@ const rowsShown = 12
 // barWidth is the longest bar of a histogram.
 const barWidth = 40
 
-func printIndex(w io.Writer, x *media.Index) error {
+func printIndex(w io.Writer, x *corpus.Index) error {
 	fmt.Fprintf(w, "%s, %.2f hours", count(x.Clips, "clip"), x.Seconds/3600)
 	for _, part := range []struct {
 		n    int

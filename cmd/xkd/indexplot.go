@@ -12,14 +12,14 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
-	"goxkd/media"
+	"goxkd/media/corpus"
 )
 
 // classesDrawn bounds the bars of a picture.
 const classesDrawn = 40
 
 // plotIndex draws the clips by length, and by class where there are any, side by side.
-func plotIndex(x *media.Index, file string) error {
+func plotIndex(x *corpus.Index, file string) error {
 	var lengths plotter.Values
 	var names []string
 	for _, b := range durations(x.Lengths) {

@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"goxkd/media"
+	"goxkd/media/corpus"
+	"goxkd/media/pack"
 	"goxkd/xkd"
 )
 
@@ -51,25 +53,25 @@ A pack that was stopped goes on where it was with the same command. Clips that c
 			}
 			opt.CacheBytes = -1 // each clip is decoded once
 			fmt.Fprintf(stderr, "looking through %s\n", args[0])
-			src, report, err := media.Open(ctx, args[0], opt)
+			src, report, err := corpus.Open(ctx, args[0], opt)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(stderr, "clips:      %d in %s\n", report.Good, args[0])
 			printBad(stderr, "refused", report.Bad)
-			pack := media.PackOptions{
+			how := pack.Options{
 				FPS: spec.FPS, Size: spec.Size, Rate: spec.Rate, LabelColumn: data.label,
 				ShardBytes: int64(shardMB) << 20, MaxSeconds: longest, Workers: data.workers,
 			}
 			if _, tty := terminalWidth(stderr); tty {
-				pack.Progress = func(done, of int) {
+				how.Progress = func(done, of int) {
 					fmt.Fprintf(stderr, "\r\x1b[Kpacking: %d of %d", done, of)
 					if done == of {
 						fmt.Fprint(stderr, "\r\x1b[K")
 					}
 				}
 			}
-			r, err := media.Pack(ctx, src, args[1], pack)
+			r, err := pack.Write(ctx, src, args[1], how)
 			if err != nil {
 				return err
 			}
@@ -105,7 +107,7 @@ type packJSON struct {
 	Skipped []refusedFile `json:"skipped"` // not decodable
 }
 
-func packSummary(r *media.PackReport, report *media.Report) packJSON {
+func packSummary(r *pack.Report, report *media.Report) packJSON {
 	out := packJSON{Clips: r.Clips, Kept: r.Kept, Shards: r.Shards, Bytes: r.Bytes, Refused: []refusedFile{}, Skipped: []refusedFile{}}
 	for _, b := range report.Bad {
 		out.Refused = append(out.Refused, refusedFile(b))

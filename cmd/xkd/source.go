@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"goxkd/media"
+	"goxkd/media/corpus"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
@@ -17,8 +20,8 @@ const syntheticData = "synthetic"
 const refusalsShown = 3
 
 // syntheticFor describes generated clips that are long and large enough for the media specification.
-func syntheticFor(s media.Spec, seed uint64, difficulty float64) media.SyntheticConfig {
-	return media.SyntheticConfig{
+func syntheticFor(s views.Spec, seed uint64, difficulty float64) synthetic.Config {
+	return synthetic.Config{
 		Clips: 1024, Classes: 8, Difficulty: difficulty, Seed: seed,
 		Seconds: max(3, s.Seconds+1), FPS: s.FPS, Size: max(64, s.Size), Rate: s.Rate,
 	}
@@ -27,14 +30,14 @@ func syntheticFor(s media.Spec, seed uint64, difficulty float64) media.Synthetic
 // openTraining opens a plan's clips and says what was found.
 func openTraining(ctx context.Context, plan xkd.Plan, notes io.Writer) (media.Source, error) {
 	if plan.Data == syntheticData {
-		src := media.NewSynthetic(plan.Synthetic)
+		src := synthetic.New(plan.Synthetic)
 		fmt.Fprintf(notes, "clips:      %d generated, difficulty %g, seed %d\n", src.Len(), plan.Synthetic.Difficulty, plan.Synthetic.Seed)
 		return src, nil
 	}
 	fmt.Fprintf(notes, "looking through the files in %s\n", plan.Data)
-	opt := media.OptionsFor(plan.Media)
+	opt := views.OptionsFor(plan.Media)
 	opt.Split, opt.Fold, opt.Root = plan.Select.Split, plan.Select.Fold, plan.Select.Root
-	src, report, err := media.Open(ctx, plan.Data, opt)
+	src, report, err := corpus.Open(ctx, plan.Data, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -72,21 +75,21 @@ func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xk
 	}
 	cfg := plan.Synthetic
 	if plan.Data != syntheticData {
-		cfg = syntheticFor(plan.Media, 0, media.DefaultDifficulty)
+		cfg = syntheticFor(plan.Media, 0, synthetic.DefaultDifficulty)
 	}
 	cfg.Clips, cfg.Seed = f.clips, unseenSeed(checkpoints)
 	fmt.Fprintf(notes, "clips: %d generated with seed %d, none of them in training\n", cfg.Clips, cfg.Seed)
-	return media.NewSynthetic(cfg), nil
+	return synthetic.New(cfg), nil
 }
 
 // openLabelled opens clips for a probe. Where its clips lack one modality they are read for the other alone, unless the
 // flags say which.
-func openLabelled(ctx context.Context, dir string, f probeFlags, spec media.Spec, notes io.Writer) (media.Source, error) {
-	opt := media.OptionsFor(spec)
+func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec, notes io.Writer) (media.Source, error) {
+	opt := views.OptionsFor(spec)
 	opt.LabelColumn, opt.Fold, opt.Root = f.label, f.fold, f.root
 	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
 	fmt.Fprintf(notes, "looking through the files in %s\n", dir)
-	src, report, err := media.Open(ctx, dir, opt)
+	src, report, err := corpus.Open(ctx, dir, opt)
 	if err != nil && f.modality == "" && len(report.Bad) > 0 && ctx.Err() == nil {
 		// What the first file lacks most likely none has.
 		opt.NeedVideo = !strings.Contains(report.Bad[0].Reason, "video")
@@ -97,7 +100,7 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec media.Spec
 		}
 		fmt.Fprintf(notes, "note: no clip with both video and sound; reading %s alone\n", have)
 		both := err
-		if src, report, err = media.Open(ctx, dir, opt); err != nil {
+		if src, report, err = corpus.Open(ctx, dir, opt); err != nil {
 			return nil, both
 		}
 	}

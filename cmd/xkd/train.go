@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"goxkd/media"
+	"goxkd/media/synthetic"
 	"goxkd/xkd"
 )
 
@@ -66,7 +66,7 @@ and resumed ends with the same bits as one that was not.`,
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the weights, the order, the masks and the generated clips")
 	fl.Float64Var(&f.lr, "lr", 0, "highest learning rate; 0 means the recipe's (nano: 1e-3, others: 1e-4)")
 	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose plan holds")
-	fl.Float64Var(&f.difficulty, "difficulty", media.DefaultDifficulty, "of the generated clips, from 0 to 1")
+	fl.Float64Var(&f.difficulty, "difficulty", synthetic.DefaultDifficulty, "of the generated clips, from 0 to 1")
 	fl.BoolVar(&f.cls, "cls", true, "networks have a class token")
 	fl.StringVar(&f.attention, "attention", xkd.AttentionMean, attentionUsage)
 	fl.StringVar(&f.teacherView, "teacher-view", xkd.TeacherGlobal, teacherViewUsage)
@@ -260,7 +260,7 @@ func (f *trainFlags) fresh(cmd *cobra.Command) (xkd.Plan, error) {
 		plan.Recipe.LR.Base = f.lr
 	}
 	if plan.Data != syntheticData {
-		plan.Synthetic = media.SyntheticConfig{}
+		plan.Synthetic = synthetic.Config{}
 	}
 	if err := plan.Validate(); err != nil {
 		return plan, usageError{err}

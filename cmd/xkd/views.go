@@ -15,6 +15,9 @@ import (
 
 	"goxkd/draw"
 	"goxkd/media"
+	"goxkd/media/corpus"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
@@ -41,7 +44,7 @@ the masks leave visible of them: a PNG picture. FILE is a media file, or synthet
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return views(cmd, f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return drawViews(cmd, f, args[0]) },
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
@@ -49,11 +52,11 @@ the masks leave visible of them: a PNG picture. FILE is a media file, or synthet
 	fl.StringVar(&f.preset, "preset", "nano", presetUsage)
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the views, of the masks and of the generated clips")
 	fl.Uint64Var(&f.epoch, "epoch", 0, "epoch whose views are drawn, counted from 0")
-	fl.Float64Var(&f.difficulty, "difficulty", media.DefaultDifficulty, "of the generated clips, from 0 to 1")
+	fl.Float64Var(&f.difficulty, "difficulty", synthetic.DefaultDifficulty, "of the generated clips, from 0 to 1")
 	return cmd
 }
 
-func views(cmd *cobra.Command, f viewsFlags, file string) error {
+func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 	ctx := cmd.Context()
 	switch {
 	case !strings.EqualFold(filepath.Ext(f.out), ".png"):
@@ -69,7 +72,7 @@ func views(cmd *cobra.Command, f viewsFlags, file string) error {
 	if err != nil {
 		return err
 	}
-	clip, err := media.ViewsOf(ctx, src, index, spec, f.seed, f.epoch)
+	clip, err := views.Of(ctx, src, index, spec, f.seed, f.epoch)
 	if err != nil {
 		return err
 	}
@@ -88,16 +91,16 @@ func views(cmd *cobra.Command, f viewsFlags, file string) error {
 }
 
 // openClip opens a media file, or a generated clip by its number.
-func openClip(ctx context.Context, file string, spec media.Spec, f viewsFlags) (media.Source, int, error) {
+func openClip(ctx context.Context, file string, spec views.Spec, f viewsFlags) (media.Source, int, error) {
 	number, generated := strings.CutPrefix(file, syntheticData+":")
 	if !generated {
-		src, err := media.OpenFile(ctx, file, media.FolderOptions{FPS: spec.FPS, Size: spec.Size, Rate: spec.Rate})
+		src, err := corpus.OpenFile(ctx, file, media.FolderOptions{FPS: spec.FPS, Size: spec.Size, Rate: spec.Rate})
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, 0, fmt.Errorf("%w, or synthetic:INDEX for a generated clip", err)
 		}
 		return src, 0, err
 	}
-	src := media.NewSynthetic(syntheticFor(spec, f.seed, f.difficulty))
+	src := synthetic.New(syntheticFor(spec, f.seed, f.difficulty))
 	index, err := strconv.Atoi(number)
 	if err != nil || index < 0 || index >= src.Len() {
 		return nil, 0, usagef("%s: give a number from 0 to %d after the colon", file, src.Len()-1)

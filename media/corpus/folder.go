@@ -1,0 +1,461 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+
+	"goxkd/internal/files"
+	"goxkd/media"
+	"goxkd/media/ffmpeg"
+	"goxkd/media/pack"
+)
+
+// Folder is a Corpus of clips in files: those of a folder and its sub-folders in the order of their
+// paths, or those that a list names in the list's order.
+type Folder struct {
+	what    string // for errors
+	opt     media.FolderOptions
+	files   []folderFile
+	classes []string
+	cache   *clipCache
+	index   *fileIndex
+}
+
+// listed is a clip that a folder or a list names.
+type listed struct {
+	name  string // unique to a person: the path below the folder with slashes, or as listed
+	in    ffmpeg.Place
+	label string
+	split string
+	// start and end restrict the clip, in seconds; end 0 is the file's own.
+	start, end float64
+	line       int // in the list, 0 for none
+}
+
+// listing is what gather has found.
+type listing struct {
+	what  string // what it is, for errors: "folder clips"
+	root  string // folder by which the index goes, without links
+	clips []listed
+}
+
+type folderFile struct {
+	listed
+	file  int // number of the file; clips of one file share it
+	label int
+	stamp stamp
+	info  *ffmpeg.Choice
+}
+
+// mediaExtensions are the extensions of files that are looked at.
+var mediaExtensions = func() map[string]bool {
+	set := map[string]bool{}
+	for ext := range strings.FieldsSeq(`3g2 3gp aac ac3 aif aiff amr asf au avi caf dv f4v flac flv gif h263 h264
+		ivf m2ts m2v m4a m4v mka mkv mov mp2 mp3 mp4 mpeg mpg mts mxf nut oga ogg ogv opus ps rm rmvb swf
+		ts vob w64 wav webm wma wmv y4m`) {
+		set["."+ext] = true
+	}
+	return set
+}()
+
+// gatherFolder lists the media files below dir. Labels come from labels.csv in dir or its parent, or
+// else from the name of each file's first sub-folder. Links to files count, links to folders are not
+// followed, hidden files and folders are left out.
+func gatherFolder(dir string, opt media.FolderOptions, report *media.Report) (*listing, error) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
+	}
+	if info, err := os.Stat(root); err != nil {
+		return nil, fmt.Errorf("folder %s: %w: name an existing folder of clips", dir, files.Cause(err))
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("folder %s: this is a file: name the folder that holds it", dir)
+	}
+	// The folder may be named by a link itself; its table of labels lies where the name says.
+	table, err := findLabels(root, opt.LabelColumn)
+	if err != nil {
+		return nil, err
+	}
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
+	}
+	names, err := walk(root, report)
+	if err != nil {
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
+	}
+	return &listing{"folder " + dir, root, label(root, names, table, opt, report)}, nil
+}
+
+// openListing asks about the listed clips and returns those that can be used.
+func openListing(ctx context.Context, list *listing, opt media.FolderOptions, report *media.Report) (*Folder, error) {
+	f := newFolder(list, opt)
+	if err := f.probeAll(ctx, report); err != nil {
+		return nil, fmt.Errorf("%s: %w", list.what, err)
+	}
+	f.index.keep()
+	f.number(report)
+	report.Good = len(f.files)
+	if report.Good == 0 {
+		return nil, fmt.Errorf("%s: %s", list.what, hopeless(report, opt))
+	}
+	return f, nil
+}
+
+// newFolder takes the listed clips as they are.
+func newFolder(list *listing, opt media.FolderOptions) *Folder {
+	f := &Folder{what: list.what, opt: opt, cache: newClipCache(opt.CacheBytes), index: openIndex(list.root, opt.Index)}
+	numbers := map[ffmpeg.Place]int{}
+	f.files = make([]folderFile, len(list.clips))
+	for i, clip := range list.clips {
+		n, ok := numbers[clip.in]
+		if !ok {
+			n = len(numbers)
+			numbers[clip.in] = n
+		}
+		f.files[i] = folderFile{listed: clip, file: n, label: -1}
+	}
+	return f
+}
+
+// walk lists the media files below root by path and counts the others.
+func walk(root string, report *media.Report) ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(root, path)
+		switch {
+		case err != nil && path == root:
+			return err
+		case err != nil:
+			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "cannot be read: " + files.Cause(err).Error()})
+			return nil
+		case path != root && strings.HasPrefix(d.Name(), ".") && d.IsDir():
+			return fs.SkipDir
+		case d.IsDir() || d.Name() == IndexFile:
+			return nil
+		case strings.HasPrefix(d.Name(), ".") || !mediaExtensions[strings.ToLower(filepath.Ext(path))]:
+			report.Ignored++
+			return nil
+		}
+		// Stat follows a link to a file; pipes and devices would block whoever opens them.
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "cannot be read: " + files.Cause(err).Error()})
+		case info.IsDir():
+			report.Ignored++
+		case !info.Mode().IsRegular():
+			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "not a regular file"})
+		case info.Size() == 0:
+			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "the file is empty"})
+		default:
+			names = append(names, filepath.ToSlash(name))
+		}
+		return nil
+	})
+	return names, err
+}
+
+// label lists the files of the wanted split with their labels.
+func label(root string, names []string, table *labelTable, opt media.FolderOptions, report *media.Report) []listed {
+	// A table that names none of the files belongs to another folder beside this one.
+	if opt.LabelColumn == "" && opt.Split == "" && table != nil && !slices.ContainsFunc(names, table.has) {
+		table = nil
+	}
+	var clips []listed
+	for _, name := range names {
+		clip := listed{name: name, in: ffmpeg.Place{Path: filepath.Join(root, filepath.FromSlash(name))}}
+		if table != nil {
+			clip.label, clip.split, _ = table.of(name)
+		} else if sub, _, ok := strings.Cut(name, "/"); ok {
+			clip.label = sub
+		}
+		if opt.Split != "" && clip.split != opt.Split {
+			report.Split++
+			continue
+		}
+		clips = append(clips, clip)
+	}
+	return clips
+}
+
+// probeAll asks about every file and keeps the good ones. Only a missing tool or the end of ctx is
+// an error.
+func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
+	errs := make([]error, len(f.files))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	files.Parallel(f.opt.Workers, len(f.files), func(i int) {
+		if ctx.Err() != nil {
+			return
+		}
+		if errs[i] = f.examine(ctx, &f.files[i]); errors.Is(errs[i], media.ErrTool) {
+			cancel(errs[i])
+		}
+	})
+	if ctx.Err() != nil {
+		f.index.keep() // what is known already spares the next run the asking
+		return context.Cause(ctx)
+	}
+	good := f.files[:0]
+	for i, file := range f.files {
+		if errs[i] == nil {
+			good = append(good, file)
+			continue
+		}
+		reason := errs[i].Error()
+		if errors.Is(errs[i], files.ErrMissing) {
+			report.Missing++
+		}
+		if file.line > 0 {
+			reason += fmt.Sprintf(" (line %d of the list)", file.line)
+		}
+		report.Bad = append(report.Bad, media.BadFile{Path: file.name, Reason: reason})
+	}
+	f.files = good
+	sort.SliceStable(report.Bad, func(a, b int) bool { return report.Bad[a].Path < report.Bad[b].Path })
+	return nil
+}
+
+// examine decides about one clip.
+func (f *Folder) examine(ctx context.Context, file *folderFile) error {
+	contents, s, err := f.index.ask(ctx, file.in, file.name)
+	f.index.note(file.in, file.name, file.listed.label, file.split)
+	if err != nil {
+		return err
+	}
+	file.stamp = s
+	if file.info, err = contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio); err != nil {
+		return err
+	}
+	switch d := file.info.Duration; {
+	case file.start > 0 && d > 0 && file.start >= d:
+		return fmt.Errorf("starts at %g s, but lasts %.1f s", file.start, d)
+	case f.opt.MaxDuration > 0 && file.duration() > f.opt.MaxDuration:
+		return fmt.Errorf("lasts %.1f s, more than the %.1f s allowed", file.duration(), f.opt.MaxDuration)
+	}
+	if f.opt.Check {
+		if _, err := ffmpeg.Decode(ctx, file.in, file.info, media.Span{Start: file.start, Seconds: 0.5}, f.format()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// duration is the length of the clip in seconds, 0 when unknown.
+func (file *folderFile) duration() float64 {
+	d := file.info.Duration
+	switch {
+	case file.end > 0 && d > 0:
+		return min(file.end, d) - file.start
+	case file.end > 0:
+		return file.end - file.start
+	case d > 0:
+		return d - file.start
+	}
+	return 0
+}
+
+// number gives the good files their classes.
+func (f *Folder) number(report *media.Report) {
+	labels := make([]string, len(f.files))
+	for i, file := range f.files {
+		labels[i] = file.listed.label
+	}
+	f.classes = media.ClassesOf(labels)
+	at := map[string]int{}
+	for i, c := range f.classes {
+		at[c] = i
+	}
+	for i, name := range labels {
+		if name == "" {
+			report.Unlabeled++
+			continue
+		}
+		f.files[i].label = at[name]
+	}
+}
+
+// hopeless says why no file can be used and what to do.
+func hopeless(report *media.Report, opt media.FolderOptions) string {
+	kind := "clips with video and sound"
+	switch {
+	case !opt.NeedAudio:
+		kind = "clips with video"
+	case !opt.NeedVideo:
+		kind = "clips with sound"
+	}
+	switch {
+	case len(report.Bad) > 0:
+		return fmt.Sprintf("none of %d media files can be used; the first is %q: %s: put %s there", len(report.Bad), report.Bad[0].Path, report.Bad[0].Reason, kind)
+	case report.Split > 0:
+		return fmt.Sprintf("no clip belongs to split %q: name a split of its list or of %s", opt.Split, labelsFile)
+	default:
+		return fmt.Sprintf("it holds no media files (%d others): put %s there (mp4, mkv, webm, ...)", report.Ignored, kind)
+	}
+}
+
+// Len is the number of clips.
+func (f *Folder) Len() int { return len(f.files) }
+
+// Name is the clip's path below the folder, with slashes, or its name in the list.
+func (f *Folder) Name(i int) string { return f.files[i].name }
+
+// Label is the clip's class, -1 when it has none.
+func (f *Folder) Label(i int) int { return f.files[i].label }
+
+// Split is the clip's split in its list or labels.csv, empty without one.
+func (f *Folder) Split(i int) string { return f.files[i].split }
+
+// Classes are the labels in order.
+func (f *Folder) Classes() []string { return f.classes }
+
+// Duration is the length of the shorter wanted stream in seconds, 0 when the file does not tell.
+func (f *Folder) Duration(i int) float64 { return f.files[i].duration() }
+
+// Modalities tells which streams are decoded.
+func (f *Folder) Modalities() (video, audio bool) { return f.opt.NeedVideo, f.opt.NeedAudio }
+
+func (f *Folder) format() ffmpeg.Format {
+	return ffmpeg.Format{FPS: f.opt.FPS, Size: f.opt.Size, Rate: f.opt.Rate, Limit: f.opt.Timeout}
+}
+
+// Load decodes the span of clip i. Whether a file is decoded whole and cut, or sought, depends on its
+// length alone and never on the cache, so that the cache changes no pixel.
+func (f *Folder) Load(ctx context.Context, i int, span media.Span) (*media.Clip, error) {
+	if i < 0 || i >= len(f.files) {
+		return nil, fmt.Errorf("%s: no clip %d: it has %d", f.what, i, len(f.files))
+	}
+	file := &f.files[i]
+	if f.short(file) {
+		whole, err := f.whole(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		return whole.Cut(span), nil
+	}
+	return f.seek(ctx, file, span)
+}
+
+// short tells whether the clip's file is decoded whole.
+func (f *Folder) short(file *folderFile) bool {
+	return file.info.Duration > 0 && file.info.Duration <= f.opt.WholeSeconds
+}
+
+// seek decodes the span out of a long file.
+func (f *Folder) seek(ctx context.Context, file *folderFile, span media.Span) (*media.Clip, error) {
+	if file.start == 0 && file.end == 0 {
+		return f.decode(ctx, file, span)
+	}
+	if d := file.duration(); d > 0 {
+		span.Seconds = min(span.Seconds, d)
+		span.Start = min(span.Start, d-span.Seconds)
+	}
+	// The beginning of the file is outside the clip, so nothing may be taken from there instead.
+	span.Start = file.start + max(span.Start, 0)
+	return f.decodeFrom(ctx, file, func() (*media.Clip, error) { return ffmpeg.DecodeSpan(ctx, file.in, file.info, span, f.format()) })
+}
+
+// Whole is all of clip i where its file is short enough to be decoded whole, as its spans are cut from
+// it; ok is false where it is not.
+func (f *Folder) Whole(ctx context.Context, i int) (c *media.Clip, ok bool, err error) {
+	file := &f.files[i]
+	if !f.short(file) {
+		return nil, false, nil
+	}
+	c, err = f.whole(ctx, file)
+	return c, true, err
+}
+
+// Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
+// change, and up to which length files are decoded whole.
+func (f *Folder) Stamps(w io.Writer) {
+	fmt.Fprintf(w, "%g\n", f.opt.WholeSeconds)
+	for i := range f.files {
+		fmt.Fprintln(w, f.files[i].stamp.size, f.files[i].stamp.time)
+	}
+}
+
+var _ pack.Files = (*Folder)(nil)
+
+// whole is all of a short clip, from the cache where it is there.
+func (f *Folder) whole(ctx context.Context, file *folderFile) (*media.Clip, error) {
+	c := f.cache.get(file.file)
+	if c == nil {
+		var err error
+		// A little more than the header says: the last frame may end after it.
+		c, err = f.decode(ctx, file, media.Span{Start: 0, Seconds: f.opt.WholeSeconds + 1})
+		if err != nil {
+			return nil, err
+		}
+		f.cache.put(file.file, c)
+	}
+	if file.start == 0 && file.end == 0 {
+		own := *c // with its own name and label, sharing the samples
+		c = &own
+	} else if c = c.Between(file.start, file.end); c == nil {
+		return nil, fmt.Errorf("%s: %w between %g s and %g s", file.in.Path, ffmpeg.ErrEmpty, file.start, file.end)
+	}
+	// Another clip of the same file may have put it into the cache.
+	c.Name, c.Label = file.name, file.label
+	return c, nil
+}
+
+func (f *Folder) decode(ctx context.Context, file *folderFile, span media.Span) (*media.Clip, error) {
+	return f.decodeFrom(ctx, file, func() (*media.Clip, error) { return ffmpeg.Decode(ctx, file.in, file.info, span, f.format()) })
+}
+
+// decodeFrom makes sure that the file is the one that was opened, and names it in errors.
+func (f *Folder) decodeFrom(ctx context.Context, file *folderFile, decode func() (*media.Clip, error)) (*media.Clip, error) {
+	name := file.in.Path
+	if file.in.Size > 0 {
+		name += ": " + file.name
+	}
+	if err := f.unchanged(ctx, file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c, err := decode()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c.Name, c.Label = file.name, file.label
+	return c, nil
+}
+
+// unchanged refuses a file that has gone since it was opened, or that now holds other streams. One
+// that was merely touched or copied anew serves on.
+func (f *Folder) unchanged(ctx context.Context, file *folderFile) error {
+	now, err := stampOf(file.in.Path)
+	if err != nil {
+		if err = files.Missing(err); errors.Is(err, files.ErrMissing) {
+			return errors.New("the file has gone since it was opened")
+		}
+		return err
+	}
+	if now == file.stamp {
+		return nil
+	}
+	if file.in.Size > 0 && now.size != file.stamp.size {
+		return errors.New("the shard has changed since it was opened")
+	}
+	contents, err := ffmpeg.Probe(ctx, file.in)
+	if err != nil {
+		return fmt.Errorf("the file has changed since it was opened: %w", err)
+	}
+	info, err := contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio)
+	if err != nil {
+		return fmt.Errorf("the file has changed since it was opened: %w", err)
+	}
+	if !reflect.DeepEqual(info, file.info) {
+		return errors.New("the file has changed since it was opened, and holds other streams now")
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package corpus
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// labelsFile is the name of a table of labels: a header row "clip,<columns...>,split", where split
+// may be left out, then one row per clip.
+const labelsFile = "labels.csv"
+
+// labelTable is a table of labels for one of its columns.
+type labelTable struct {
+	column string
+	label  map[string]string // by clip
+	split  map[string]string
+}
+
+// findLabels reads the table in the folder or its parent. Without one the result is nil.
+func findLabels(dir, column string) (*labelTable, error) {
+	for _, path := range []string{filepath.Join(dir, labelsFile), filepath.Join(filepath.Dir(dir), labelsFile)} {
+		f, err := os.Open(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("labels: %w", err)
+		}
+		defer f.Close()
+		table, err := readLabels(f, column)
+		if err != nil {
+			return nil, fmt.Errorf("labels %s: %w", path, err)
+		}
+		return table, nil
+	}
+	if column != "" {
+		return nil, fmt.Errorf("labels: column %q is asked for, but %s has no %s: leave the column out to take labels from sub-folders", column, dir, labelsFile)
+	}
+	return nil, nil
+}
+
+func readLabels(r io.Reader, column string) (*labelTable, error) {
+	rows := csv.NewReader(r)
+	header, err := rows.Read()
+	if err != nil {
+		return nil, fmt.Errorf("header row: %w", err)
+	}
+	for i := range header {
+		header[i] = strings.TrimSpace(header[i])
+	}
+	header[0] = strings.TrimPrefix(header[0], "\ufeff")
+	if len(header) < 2 || header[0] != "clip" {
+		return nil, fmt.Errorf("the header is %q: it must be clip,<columns...>,split", strings.Join(header, ","))
+	}
+	split := slices.Index(header, "split")
+	at := 1
+	if column != "" {
+		if at = slices.Index(header, column); at < 1 {
+			return nil, fmt.Errorf("no column %q: there are %s", column, strings.Join(header[1:], ", "))
+		}
+	} else if split == 1 {
+		return nil, errors.New("there is no column of labels between clip and split")
+	}
+	t := &labelTable{column: header[at], label: map[string]string{}, split: map[string]string{}}
+	for {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return t, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		t.label[row[0]] = row[at]
+		if split > 0 {
+			t.split[row[0]] = row[split]
+		}
+	}
+}
+
+// has tells whether the table names the clip.
+func (t *labelTable) has(name string) bool {
+	_, _, ok := t.of(name)
+	return ok
+}
+
+// of finds a clip's label and split by its file name, with or without the extension, or its path
+// below the folder.
+func (t *labelTable) of(name string) (label, split string, ok bool) {
+	base := filepath.Base(name)
+	for _, key := range []string{strings.TrimSuffix(base, filepath.Ext(base)), base, name, strings.TrimSuffix(name, filepath.Ext(name))} {
+		if label, ok = t.label[key]; ok {
+			return label, t.split[key], true
+		}
+	}
+	return "", "", false
+}

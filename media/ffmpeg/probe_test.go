@@ -1,0 +1,91 @@
+package ffmpeg
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"goxkd/media"
+)
+
+// Whatever ffprobe answers, what is picked from it can be decoded: frames of a bounded size, a
+// duration that is a number, streams of the file.
+func FuzzProbe(f *testing.F) {
+	for _, text := range []string{
+		`{"streams":[{"index":1,"codec_type":"video","width":1,"height":67108864,"sample_aspect_ratio":"16:1"},{"codec_type":"audio","sample_rate":"8000"}],"format":{"duration":"N/A"}}`,
+		`{"streams":[{"index":-3,"codec_type":"video","width":3,"height":4,"tags":{"rotate":"NaN"},"side_data_list":[{"rotation":1e308},{"rotation":-270}]}]}`,
+		`{"streams":[{"codec_type":"audio","sample_rate":"99999999999999999999","duration":"-1"}],"format":{"duration":"1e400"}}`,
+		`{"streams":[{"codec_type":"video","width":9223372036854775807,"height":2}]}`,
+		`{"streams":[{"index":0,"codec_type":"video","width":3,"height":4,"sample_aspect_ratio":"4:3","side_data_list":[{"rotation":-90}]}],"format":{"duration":"1e99"}}`,
+		`{"streams":[{"codec_type":"audio","sample_rate":"-1"}]}`,
+		`{"streams":null,"format":null}`, `[]`, `{"streams":[{"width":"3"}]}`, ``,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, need := range [][2]bool{{true, true}, {true, false}, {false, true}} {
+			p, err := parseProbe([]byte(text), need[0], need[1])
+			if err != nil {
+				require.NotContains(t, err.Error(), "\n")
+				continue
+			}
+			require.Equal(t, need, [2]bool{p.video != nil, p.audio != nil})
+			require.True(t, p.Duration >= 0 && p.Duration <= media.MaxSeconds, "%g", p.Duration)
+			if p.audio != nil {
+				require.GreaterOrEqual(t, p.audio.index, 0)
+			}
+			if p.video == nil {
+				continue
+			}
+			require.GreaterOrEqual(t, p.video.index, 0)
+			w, h, cropW, cropH := p.video.shape(48)
+			require.True(t, min(w, h) == 48 && max(w, h) <= 48*(maxAspect+1), "%d x %d", w, h)
+			shownW, shownH := p.video.w, p.video.h
+			if p.video.turned {
+				shownW, shownH = shownH, shownW
+			}
+			require.True(t, cropW >= 0 && cropW <= shownW && cropH >= 0 && cropH <= shownH, "crop of %d x %d in %d x %d", cropW, cropH, shownW, shownH)
+		}
+	})
+}
+
+// Durations and aspects are numbers in range, whatever the text.
+func FuzzFigures(f *testing.F) {
+	for _, text := range []string{"", "1.5", "N/A", "inf", "-0", "1e7", "4:3", "0:1", "1:0", "1:1:1", "NaN:1", "25/1", "1/0", "inf/inf"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, a, q := seconds(text), pixelAspect(text), quotient(text)
+		require.True(t, s >= 0 && s < media.MaxSeconds, "%g", s)
+		require.True(t, a >= 1.0/16 && a <= 16, "%g", a)
+		require.True(t, q >= 0 && !math.IsInf(q, 0), "%g", q)
+	})
+}
+
+// An index may say of a file what ffprobe never would.
+func FuzzContents(f *testing.F) {
+	f.Add([]byte(`{"streams":[{"kind":"video","width":1,"height":2,"aspect":-1,"rotation":1e300}]}`))
+	f.Add([]byte(`{"streams":[{"kind":"video","width":1,"height":1,"aspect":10}]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var c Contents
+		if json.Unmarshal(raw, &c) != nil {
+			return
+		}
+		if p, err := c.Pick(true, false); err == nil {
+			w, h, _, _ := p.video.shape(48)
+			require.True(t, min(w, h) == 48 && max(w, h) <= 48*maxAspect+48, "%d x %d", w, h)
+			require.GreaterOrEqual(t, p.Duration, 0.0)
+		}
+	})
+}
+
+// parseProbe reads ffprobe's JSON and picks from it.
+func parseProbe(raw []byte, needVideo, needAudio bool) (*Choice, error) {
+	c, err := readProbe(raw)
+	if err != nil {
+		return nil, err
+	}
+	return c.Pick(needVideo, needAudio)
+}

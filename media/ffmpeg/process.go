@@ -1,0 +1,140 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"goxkd/media"
+)
+
+// errLate marks a child that was killed because its time was up.
+var errLate = errors.New("did not end")
+
+// stderrLimit bounds what is kept of a child's complaints.
+const stderrLimit = 8 << 10
+
+// process is one run of a child with bounded time and output.
+type process struct {
+	name  string
+	args  []string
+	limit time.Duration
+	// outs are the most bytes read from each output: standard output, then descriptors 3, 4, ...
+	// Beyond its limit an output is closed, which ends the child's interest in it.
+	outs []int
+}
+
+// run starts the child, reads its outputs and waits for it. The child and whatever it started are
+// killed when ctx ends or the limit passes. The outputs come back also when there is an error, whose
+// text is one line without the path.
+func (p process) run(ctx context.Context) ([][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.name, p.args...)
+	ownGroup(cmd)
+	cmd.WaitDelay = time.Second
+	complaints := &boundedBuffer{limit: stderrLimit}
+	cmd.Stderr = complaints
+
+	readers := make([]*os.File, len(p.outs))
+	writers := make([]*os.File, len(p.outs))
+	closeAll := func(files []*os.File) {
+		for _, f := range files {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}
+	for i := range p.outs {
+		var err error
+		if readers[i], writers[i], err = os.Pipe(); err != nil {
+			closeAll(readers)
+			closeAll(writers)
+			return nil, fmt.Errorf("%w %s: %w", media.ErrTool, p.name, err)
+		}
+	}
+	cmd.Stdout = writers[0]
+	cmd.ExtraFiles = writers[1:]
+	err := cmd.Start()
+	closeAll(writers)
+	if err != nil {
+		closeAll(readers)
+		return nil, fmt.Errorf("%w %s: %w: install ffmpeg and put it on the PATH", media.ErrTool, p.name, err)
+	}
+	// A descendant that outlives its group could hold a pipe open: the end of ctx closes our side.
+	stop := context.AfterFunc(ctx, func() { closeAll(readers) })
+	outs := make([][]byte, len(p.outs))
+	var reading sync.WaitGroup
+	for i, r := range readers {
+		reading.Go(func() {
+			outs[i] = readUpTo(r, p.outs[i])
+			r.Close()
+		})
+	}
+	reading.Wait()
+	err = cmd.Wait()
+	stop()
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return outs, fmt.Errorf("%s %w within %v", p.name, errLate, p.limit)
+	case ctx.Err() != nil:
+		return outs, ctx.Err()
+	case err != nil:
+		if line := complaints.line(); line != "" {
+			return outs, errors.New(line)
+		}
+		return outs, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return outs, nil
+}
+
+// readUpTo reads at most limit bytes, growing with what comes.
+func readUpTo(r io.Reader, limit int) []byte {
+	var buf bytes.Buffer
+	buf.Grow(min(limit, 1<<20))
+	_, _ = io.Copy(&buf, io.LimitReader(r, int64(limit))) // the child's end decides about errors
+	return buf.Bytes()
+}
+
+// boundedBuffer keeps the first bytes written and drops the rest.
+type boundedBuffer struct {
+	limit int
+	buf   []byte
+}
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	b.buf = append(b.buf, p[:min(len(p), b.limit-len(b.buf))]...)
+	return len(p), nil
+}
+
+// source is what ffmpeg puts before a complaint, e.g. "[mov,mp4 @ 0x55d0]".
+var complaintSource = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] *)+`)
+
+// line is the first complaint in one short line of printable text.
+func (b *boundedBuffer) line() string {
+	for line := range strings.Lines(string(b.buf)) {
+		line = strings.TrimSpace(complaintSource.ReplaceAllString(strings.TrimSpace(line), ""))
+		line = strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f || r == '\uFFFD' {
+				return -1
+			}
+			return r
+		}, line)
+		if line == "" {
+			continue
+		}
+		if runes := []rune(line); len(runes) > 160 {
+			line = string(runes[:160]) + "…"
+		}
+		return line
+	}
+	return ""
+}

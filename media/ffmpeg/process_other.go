@@ -1,0 +1,8 @@
+//go:build !unix
+
+package ffmpeg
+
+import "os/exec"
+
+// ownGroup does nothing where there are no process groups: the child alone is killed.
+func ownGroup(*exec.Cmd) {}

@@ -1,0 +1,75 @@
+package pack
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"goxkd/internal/files"
+)
+
+// sidecarBytes bounds the small members that go with a clip.
+const sidecarBytes = 4 << 20
+
+// Member is a file within a tar.
+type Member struct {
+	Key, Ext string // WebDataset's: the path up to the first dot of its last part, and what follows, in lower case
+	Name     string
+	At, Size int64
+}
+
+// Scan calls visit with every regular member, in order. body reads a small one. The error says how
+// far it came; visit's own error ends it.
+func Scan(file string, visit func(m Member, body func() ([]byte, error)) error) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return files.Cause(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return files.Cause(err)
+	}
+	in := tar.NewReader(f)
+	for n := 0; ; n++ {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("damaged after %d members: %w", n, err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		// The reader has no buffer of its own over a file, so the file stands at the member's first byte.
+		at, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return files.Cause(err)
+		}
+		if h.Size > info.Size()-at {
+			return fmt.Errorf("cut short within %q, after %d members", h.Name, n)
+		}
+		m := Member{Name: h.Name, At: at, Size: h.Size}
+		m.Key, m.Ext = splitKey(h.Name)
+		err = visit(m, func() ([]byte, error) {
+			if h.Size > sidecarBytes {
+				return nil, fmt.Errorf("%q has %d bytes: at most %d are read", h.Name, h.Size, sidecarBytes)
+			}
+			return io.ReadAll(in)
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// splitKey takes "dir/key.seg.mp4" apart: the key "dir/key" and the extension "seg.mp4".
+func splitKey(name string) (key, ext string) {
+	dir, base := path.Split(name)
+	base, ext, _ = strings.Cut(base, ".")
+	return dir + base, strings.ToLower(ext)
+}

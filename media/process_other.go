@@ -1,8 +1,0 @@
-//go:build !unix
-
-package media
-
-import "os/exec"
-
-// ownGroup does nothing where there are no process groups: the child alone is killed.
-func ownGroup(*exec.Cmd) {}

@@ -1,0 +1,105 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"goxkd/media"
+)
+
+// CentreOptions say which part of a clip an evaluation sees. The zero value is the centre.
+type CentreOptions struct {
+	Workers int // goroutines (default GOMAXPROCS)
+	// Segments > 1 spaces that many spans evenly from the clip's beginning to its end, and Segment
+	// picks one, counted from 0. Otherwise the span lies in the middle.
+	Segment, Segments int
+	// Along moves the square crop along the frame's longer side: -1 to the left or top, 1 to the right
+	// or bottom, 0 in the middle.
+	Along float64
+}
+
+// Centre makes one batch of global views without augmentation from the clips with the given indices,
+// in their order. Clips that fail are left out: B and Indices tell which remained, and bad why the
+// others did not. It is an error when none remains. There are no local views.
+func Centre(ctx context.Context, src media.Source, spec Spec, indices []int, opt CentreOptions) (b *Batch, bad []media.BadFile, err error) {
+	if err := spec.Validate(); err != nil {
+		return nil, nil, err
+	}
+	sg, err := spec.newSpectrogram()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, index := range indices {
+		if index < 0 || index >= src.Len() {
+			return nil, nil, fmt.Errorf("centre views: no clip %d: the source has %d", index, src.Len())
+		}
+	}
+	video, audio := media.Modalities(src)
+	b = spec.newBatch(len(indices), video, audio, false)
+	errs := make([]error, len(indices))
+	workers := opt.Workers
+	if workers < 1 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var work sync.WaitGroup
+	var next atomic.Int64
+	for range min(workers, len(indices)) {
+		work.Go(func() {
+			v := newViewer(spec, sg)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(indices) {
+					return
+				}
+				errs[i] = centreClip(ctx, v, b, i, src, indices[i], opt, video, audio)
+			}
+		})
+	}
+	work.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	kept := 0
+	for i, index := range indices {
+		if errs[i] != nil {
+			bad = append(bad, media.BadFile{Path: src.Name(index), Reason: errs[i].Error()})
+			continue
+		}
+		b.move(spec, kept, i)
+		b.Labels[kept], b.Names[kept], b.Indices[kept] = src.Label(index), src.Name(index), index
+		kept++
+	}
+	if kept == 0 && len(indices) > 0 {
+		return nil, bad, fmt.Errorf("centre views: none of %d clips can be decoded; the first is %s: %s", len(indices), bad[0].Path, bad[0].Reason)
+	}
+	b.truncate(spec, kept)
+	return b, bad, nil
+}
+
+func centreClip(ctx context.Context, v *viewer, b *Batch, i int, src media.Source, index int, opt CentreOptions, video, audio bool) error {
+	span := media.Span{Seconds: v.spec.Seconds}
+	if room := src.Duration(index) - span.Seconds; room > 0 {
+		at := 0.5
+		if opt.Segments > 1 {
+			at = min(max(float64(opt.Segment)/float64(opt.Segments-1), 0), 1)
+		}
+		fps := float64(v.spec.FPS)
+		span.Start = math.Floor(room*at*fps) / fps
+	}
+	clip, err := src.Load(ctx, index, span)
+	if err != nil {
+		return err
+	}
+	if err := v.check(clip, video, audio); err != nil {
+		return err
+	}
+	if err := v.matches(clip, video, audio); err != nil {
+		return err
+	}
+	v.centre(b, i, clip, min(max((opt.Along+1)/2, 0), 1))
+	return nil
+}

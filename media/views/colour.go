@@ -1,0 +1,246 @@
+package views
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/go-gl/mathgl/mgl32"
+
+	"goxkd/internal/rng"
+	"goxkd/media"
+)
+
+// Mean and standard deviation by which video is normalised, per channel.
+var (
+	VideoMean = [3]float32{0.485, 0.456, 0.406}
+	VideoStd  = [3]float32{0.229, 0.224, 0.225}
+)
+
+// luma are the weights of red, green and blue in a grey value (ITU-R 601).
+var luma = mgl32.Vec3{0.2989, 0.587, 0.114}
+
+// view is a video view [3,frames,size*size] with values in 0..1 while its colours are changed.
+type view struct {
+	data   []float32
+	frames int
+	plane  int // pixels per frame
+}
+
+// planes are the red, green and blue pixels of frame t.
+func (v view) planes(t int) (r, g, b []float32) {
+	at := func(c int) []float32 { return v.data[(c*v.frames+t)*v.plane:][:v.plane] }
+	return at(0), at(1), at(2)
+}
+
+// brightnessMatrix multiplies every channel.
+func brightnessMatrix(f float32) mgl32.Mat4 { return mgl32.Scale3D(f, f, f) }
+
+// greyMatrix replaces every channel by the grey value.
+func greyMatrix() mgl32.Mat4 {
+	row := luma.Vec4(0)
+	return mgl32.Mat4FromRows(row, row, row, mgl32.Vec4{0, 0, 0, 1})
+}
+
+// saturationMatrix moves every colour from its grey value (f=0) through itself (f=1) and beyond.
+func saturationMatrix(f float32) mgl32.Mat4 {
+	m := mgl32.Ident4().Mul(f).Add(greyMatrix().Mul(1 - f))
+	m.Set(3, 3, 1)
+	return m
+}
+
+// contrastMatrix moves every colour from the grey of the given mean (f=0) through itself (f=1).
+func contrastMatrix(f, mean float32) mgl32.Mat4 {
+	d := (1 - f) * mean
+	return mgl32.Translate3D(d, d, d).Mul4(mgl32.Scale3D(f, f, f))
+}
+
+// transform applies the matrix to every pixel of frame t and keeps the result in 0..1. Clamping
+// after each step is what the recipe's library does, so steps are not multiplied together.
+func (v view) transform(t int, m mgl32.Mat4) {
+	r, g, b := v.planes(t)
+	g, b = g[:len(r)], b[:len(r)]
+	for i := range r {
+		x, y, z := r[i], g[i], b[i]
+		r[i] = clamp01(m[0]*x + m[4]*y + m[8]*z + m[12])
+		g[i] = clamp01(m[1]*x + m[5]*y + m[9]*z + m[13])
+		b[i] = clamp01(m[2]*x + m[6]*y + m[10]*z + m[14])
+	}
+}
+
+// meanGrey is the mean grey value of frame t.
+func (v view) meanGrey(t int) float32 {
+	sum := func(p []float32) (s float64) {
+		for _, x := range p {
+			s += float64(x)
+		}
+		return s
+	}
+	r, g, b := v.planes(t)
+	grey := sum(r)*float64(luma[0]) + sum(g)*float64(luma[1]) + sum(b)*float64(luma[2])
+	return float32(grey / float64(v.plane))
+}
+
+// shiftHue turns the hue of every pixel of frame t by a fraction of the colour circle, keeping its
+// saturation and value in HSV.
+func (v view) shiftHue(t int, shift float32) {
+	r, g, b := v.planes(t)
+	g, b = g[:len(r)], b[:len(r)]
+	for i := range r {
+		r[i], g[i], b[i] = turnHue(r[i], g[i], b[i], shift)
+	}
+}
+
+// turnHue is the hue shift of one colour. With value M and least channel m the hue, in sixths of the
+// circle, places the third channel between them: HSV back to RGB is a trapezoid wave of the hue.
+func turnHue(r, g, b, shift float32) (float32, float32, float32) {
+	high, low := max(r, g, b), min(r, g, b)
+	span := high - low
+	if span <= 0 {
+		return r, g, b
+	}
+	var h float32
+	switch high {
+	case r:
+		h = (g - b) / span
+	case g:
+		h = 2 + (b-r)/span
+	default:
+		h = 4 + (r-g)/span
+	}
+	h += 6*shift + 12 // now positive
+	return low + span*trapezoid(h), low + span*trapezoid(h+4), low + span*trapezoid(h+2)
+}
+
+// trapezoid is 1 for h within one sixth of red, 0 within one of cyan, linear between; period 6.
+func trapezoid(h float32) float32 {
+	h -= 6 * float32(int(h/6))
+	return clamp01(max(2-h, h-4))
+}
+
+func clamp01(x float32) float32 { return min(max(x, 0), 1) }
+
+// blur is a Gaussian blur of frame t with kernel taps exp(-x^2/2sigma^2), normalised, along x and
+// along y; the frame is continued by reflection about its edge pixels.
+func (v view) blur(t, size int, alongX, alongY []float32, scratch []float32) {
+	halfX, halfY := len(alongX)/2, len(alongY)/2
+	r, g, b := v.planes(t)
+	for _, p := range [][]float32{r, g, b} {
+		for y := range size {
+			row := p[y*size:][:size]
+			for x := range size {
+				sum := float32(0)
+				for k, w := range alongX {
+					sum += w * row[reflectIndex(x+k-halfX, size)]
+				}
+				scratch[y*size+x] = sum
+			}
+		}
+		for y := range size {
+			out := p[y*size:][:size]
+			clear(out)
+			for k, w := range alongY {
+				row := scratch[reflectIndex(y+k-halfY, size)*size:][:size]
+				for x, s := range row {
+					out[x] += w * s
+				}
+			}
+		}
+	}
+}
+
+// reflectIndex continues 0..n-1 by reflection about its ends, as often as needed.
+func reflectIndex(i, n int) int {
+	if i >= 0 && i < n {
+		return i
+	}
+	if n == 1 {
+		return 0
+	}
+	period := 2 * (n - 1)
+	i = ((i % period) + period) % period
+	if i >= n {
+		i = period - i
+	}
+	return i
+}
+
+// gaussian is the blur's kernel of n taps, n odd.
+func gaussian(n int, sigma float64) []float32 {
+	k := make([]float32, n)
+	sum := 0.0
+	for i := range k {
+		x := float64(i - n/2)
+		sum += math.Exp(-x * x / (2 * sigma * sigma))
+	}
+	for i := range k {
+		x := float64(i - n/2)
+		k[i] = float32(math.Exp(-x*x/(2*sigma*sigma)) / sum)
+	}
+	return k
+}
+
+// blurKernels draws the blur: one sigma for both axes, or with BlurPair the pair itself.
+func (a VideoAug) blurKernels(r *rand.Rand) (alongX, alongY []float32) {
+	if a.BlurPair {
+		return gaussian(a.BlurKernel, a.BlurSigma[0]), gaussian(a.BlurKernel, a.BlurSigma[1])
+	}
+	k := gaussian(a.BlurKernel, rng.Uniform(r, a.BlurSigma[0], a.BlurSigma[1]))
+	return k, k
+}
+
+// normalise subtracts the mean and divides by the deviation of each channel.
+func (v view) normalise() {
+	n := v.frames * v.plane
+	for c := range 3 {
+		scale := 1 / VideoStd[c]
+		shift := -VideoMean[c] * scale
+		p := v.data[c*n:][:n]
+		for i, x := range p {
+			p[i] = x*scale + shift
+		}
+	}
+}
+
+// jitter draws the four factors and their order once and applies them to every frame.
+func (v view) jitter(r *rand.Rand, a VideoAug) {
+	factor := func(x float64) float32 { return float32(rng.Uniform(r, 1-x, 1+x)) }
+	bright, contrast, saturate := factor(a.Brightness), factor(a.Contrast), factor(a.Saturation)
+	hue := float32(rng.Uniform(r, -a.Hue, a.Hue))
+	for _, step := range r.Perm(4) {
+		for t := range v.frames {
+			switch {
+			case step == 0 && a.Brightness > 0:
+				v.transform(t, brightnessMatrix(bright))
+			case step == 1 && a.Contrast > 0:
+				v.transform(t, contrastMatrix(contrast, v.meanGrey(t)))
+			case step == 2 && a.Saturation > 0:
+				v.transform(t, saturationMatrix(saturate))
+			case step == 3 && a.Hue > 0:
+				v.shiftHue(t, hue)
+			}
+		}
+	}
+}
+
+// augmentVideo writes one augmented view of the clip to dst [3,frames,size,size], normalised. All
+// frames share one draw. The order is crop and flip, jitter, grey, blur, normalise.
+func augmentVideo(dst []float32, c *media.Clip, first, frames, size int, a VideoAug, r *rand.Rand, scratch []float32) {
+	box := drawCrop(r, c.W, c.H, a.Scale, a.Ratio)
+	sampleView(dst, c, first, frames, size, box, r.Float64() < a.Flip)
+	v := view{dst, frames, size * size}
+	if r.Float64() < a.Jitter {
+		v.jitter(r, a)
+	}
+	if r.Float64() < a.Grey {
+		for t := range frames {
+			v.transform(t, greyMatrix())
+		}
+	}
+	if r.Float64() < a.Blur {
+		alongX, alongY := a.blurKernels(r)
+		for t := range frames {
+			v.blur(t, size, alongX, alongY, scratch[:size*size])
+		}
+	}
+	v.normalise()
+}

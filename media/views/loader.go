@@ -1,0 +1,340 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"goxkd/internal/rng"
+	"goxkd/media"
+)
+
+// LoaderConfig says how batches are made. Zero fields take the defaults named.
+type LoaderConfig struct {
+	Batch     int    // clips per batch (required)
+	Seed      uint64 // of the order and of all augmentations
+	Workers   int    // goroutines that decode and augment (default GOMAXPROCS); no effect on the batches
+	Prefetch  int    // batches made ahead (default 2); no effect on the batches
+	StartStep int    // number of the first batch, to resume a run
+	// PrefetchBytes bounds the memory of the batches made ahead (default 1 GiB): there are fewer than
+	// Prefetch where that many would not fit, but always one. No effect on the batches.
+	PrefetchBytes int64
+}
+
+// LoaderStats is what a Loader has met so far, batches made ahead included.
+type LoaderStats struct {
+	Skipped     int             // times a clip was passed over for the next one
+	Reasons     []media.BadFile // each clip that failed, once, in the order met, at most 100
+	WaitSeconds float64         // time that Next has waited for a batch
+}
+
+// Loader makes training batches ahead of their use. Batch k holds positions k*Batch.. of an endless
+// order: the source's clips in a new permutation each epoch, so a batch may span two epochs. A clip
+// that fails is replaced by the next in its epoch's order that works, and the rest of the order
+// stays as it is, so a resumed run meets the same batches.
+type Loader struct {
+	src    media.Source
+	spec   Spec
+	cfg    LoaderConfig
+	video  bool
+	audio  bool
+	cancel context.CancelFunc
+	ctx    context.Context
+	work   sync.WaitGroup
+	jobs   chan job
+	ready  chan *pending
+	slots  chan struct{} // one token per batch made ahead
+	free   chan *Batch
+	waited atomic.Int64
+
+	mu      sync.Mutex
+	orders  map[uint64][]int
+	failed  map[attempt]bool
+	named   map[int]bool
+	skipped int
+	reasons []media.BadFile
+}
+
+// attempt is one clip in one epoch. Failures are remembered per epoch: another epoch sees another
+// span, and a resumed run, which knows no past, must decide alike.
+type attempt struct {
+	epoch uint64
+	index int
+}
+
+// pending is a batch under way.
+type pending struct {
+	batch *Batch
+	left  atomic.Int32
+	done  chan struct{}
+	mu    sync.Mutex
+	err   error
+}
+
+// job is one slot of a pending batch.
+type job struct {
+	p    *pending
+	slot int
+	at   uint64 // position in the endless order
+}
+
+// NewLoader starts the workers. Batches end when ctx does; Close must be called in any case.
+func NewLoader(ctx context.Context, src media.Source, spec Spec, cfg LoaderConfig) (*Loader, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Batch < 1 {
+		return nil, fmt.Errorf("loader: batch is %d: must be at least 1", cfg.Batch)
+	}
+	if cfg.StartStep < 0 {
+		return nil, fmt.Errorf("loader: start step is %d: must not be negative", cfg.StartStep)
+	}
+	if src.Len() == 0 {
+		return nil, errors.New("loader: the source has no clips")
+	}
+	if cfg.Workers < 1 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Prefetch < 1 {
+		cfg.Prefetch = 2
+	}
+	if cfg.PrefetchBytes <= 0 {
+		cfg.PrefetchBytes = 1 << 30
+	}
+	video, audio := media.Modalities(src)
+	cfg.Prefetch = max(1, min(cfg.Prefetch, int(cfg.PrefetchBytes/spec.batchBytes(cfg.Batch, video, audio))))
+	sg, err := spec.newSpectrogram()
+	if err != nil {
+		return nil, err
+	}
+	l := &Loader{
+		src: src, spec: spec, cfg: cfg,
+		jobs:   make(chan job),
+		ready:  make(chan *pending, cfg.Prefetch),
+		slots:  make(chan struct{}, cfg.Prefetch),
+		free:   make(chan *Batch, cfg.Prefetch+1),
+		orders: map[uint64][]int{},
+		failed: map[attempt]bool{},
+		named:  map[int]bool{},
+	}
+	l.video, l.audio = video, audio
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	l.work.Add(1 + cfg.Workers)
+	go l.dispatch()
+	for range cfg.Workers {
+		go l.serve(newViewer(spec, sg))
+	}
+	return l, nil
+}
+
+// dispatch opens batches in order and hands out their slots.
+func (l *Loader) dispatch() {
+	defer l.work.Done()
+	for step := uint64(l.cfg.StartStep); ; step++ {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.ctx.Done():
+			return
+		}
+		p := &pending{batch: l.blank(), done: make(chan struct{})}
+		p.batch.Step = int(step)
+		p.left.Store(int32(l.cfg.Batch))
+		l.ready <- p // never blocks: as many places as tokens
+		for i := range l.cfg.Batch {
+			select {
+			case l.jobs <- job{p, i, step*uint64(l.cfg.Batch) + uint64(i)}:
+			case <-l.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// blank is a batch to fill, a released one where there is any.
+func (l *Loader) blank() *Batch {
+	select {
+	case b := <-l.free:
+		return b
+	default:
+		return l.spec.newBatch(l.cfg.Batch, l.video, l.audio, true)
+	}
+}
+
+func (l *Loader) serve(v *viewer) {
+	defer l.work.Done()
+	for {
+		select {
+		case j := <-l.jobs:
+			if err := l.fill(v, j); err != nil {
+				j.p.mu.Lock()
+				if j.p.err == nil {
+					j.p.err = err
+				}
+				j.p.mu.Unlock()
+			}
+			if j.p.left.Add(-1) == 0 {
+				close(j.p.done)
+			}
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+// fill puts the clip at the job's position, or the next that works, into its slot.
+func (l *Loader) fill(v *viewer, j job) error {
+	n := uint64(l.src.Len())
+	epoch, first := j.at/n, j.at%n
+	order := l.order(epoch)
+	for k := range n {
+		index := order[(first+k)%n]
+		try := attempt{epoch, index}
+		if l.known(try) {
+			l.skip(try, nil)
+			continue
+		}
+		clip, err := l.load(v, epoch, index)
+		if l.ctx.Err() != nil {
+			return l.ctx.Err()
+		}
+		if err != nil {
+			l.skip(try, err)
+			continue
+		}
+		if err := v.matches(clip, l.video, l.audio); err != nil {
+			return err
+		}
+		v.augment(j.p.batch, j.slot, clip, l.cfg.Seed, epoch, index)
+		j.p.batch.Labels[j.slot], j.p.batch.Names[j.slot], j.p.batch.Indices[j.slot] = clip.Label, clip.Name, index
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Errorf("loader: none of the %d clips can be decoded; the first is %s: %s", n, l.reasons[0].Path, l.reasons[0].Reason)
+}
+
+// load decodes the span that this epoch sees of the clip.
+func (l *Loader) load(v *viewer, epoch uint64, index int) (*media.Clip, error) {
+	clip, err := l.src.Load(l.ctx, index, l.spec.trainingSpan(l.src.Duration(index), l.cfg.Seed, epoch, index))
+	if err != nil {
+		return nil, err
+	}
+	return clip, v.check(clip, l.video, l.audio)
+}
+
+// order is the permutation of an epoch. The last few stay in memory.
+func (l *Loader) order(epoch uint64) []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	order, ok := l.orders[epoch]
+	if !ok {
+		order = rng.New(l.cfg.Seed, rng.StreamOrder, epoch).Perm(l.src.Len())
+		l.orders[epoch] = order
+		for e := range l.orders {
+			if e+2 < epoch {
+				delete(l.orders, e)
+			}
+		}
+		for a := range l.failed {
+			if a.epoch+2 < epoch {
+				delete(l.failed, a)
+			}
+		}
+	}
+	return order
+}
+
+// known tells whether the clip failed before in this epoch, so that it is not tried again.
+func (l *Loader) known(try attempt) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed[try]
+}
+
+// maxReasons bounds what a run over a hopeless folder remembers.
+const maxReasons = 100
+
+func (l *Loader) skip(try attempt, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.skipped++
+	if err == nil {
+		return
+	}
+	l.failed[try] = true
+	if !l.named[try.index] && len(l.reasons) < maxReasons {
+		l.named[try.index] = true
+		l.reasons = append(l.reasons, media.BadFile{Path: l.src.Name(try.index), Reason: err.Error()})
+	}
+}
+
+// Next returns the next batch. After an error or the end of the context it returns that error.
+func (l *Loader) Next() (*Batch, error) {
+	start := time.Now()
+	defer func() { l.waited.Add(int64(time.Since(start))) }()
+	if err := l.ctx.Err(); err != nil {
+		return nil, err
+	}
+	var p *pending
+	select {
+	case p = <-l.ready:
+	case <-l.ctx.Done():
+		return nil, l.ctx.Err()
+	}
+	select {
+	case <-p.done:
+	case <-l.ctx.Done():
+		return nil, l.ctx.Err()
+	}
+	<-l.slots
+	if p.err != nil {
+		l.cancel()
+		return nil, p.err
+	}
+	return p.batch, nil
+}
+
+// Release gives a batch back whose contents are no longer needed, to be filled again. It is optional
+// and saves allocations.
+func (l *Loader) Release(b *Batch) {
+	if b == nil || b.B != l.cfg.Batch || len(b.VideoGlobal) != l.wantVideo() || len(b.AudioGlobal) != l.wantAudio() {
+		return
+	}
+	select {
+	case l.free <- b:
+	default:
+	}
+}
+
+func (l *Loader) wantVideo() int {
+	if !l.video {
+		return 0
+	}
+	return l.cfg.Batch * l.spec.videoGlobal()
+}
+
+func (l *Loader) wantAudio() int {
+	if !l.audio {
+		return 0
+	}
+	return l.cfg.Batch * l.spec.audioGlobal()
+}
+
+// Stats tells what was skipped and how long Next has waited.
+func (l *Loader) Stats() LoaderStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return LoaderStats{l.skipped, append([]media.BadFile(nil), l.reasons...), time.Duration(l.waited.Load()).Seconds()}
+}
+
+// Close stops the workers and the processes they wait for, and returns when none is left. It may be
+// called more than once.
+func (l *Loader) Close() error {
+	l.cancel()
+	l.work.Wait()
+	return nil
+}
