@@ -9,6 +9,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"goxkd/cpu"
+	"goxkd/graph"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
+	"goxkd/xkd"
 )
 
 func TestCLIViews(t *testing.T) {
@@ -34,6 +40,8 @@ func TestCLIViews(t *testing.T) {
 	}
 	same(true, "views", "synthetic:5", "--seed", "1")
 	same(false, "views", "synthetic:5", "--seed", "1", "--epoch", "1")
+	same(true, "views", "synthetic:5", "--seed", "1", "--step", "1")
+	same(false, "views", "synthetic:5", "--seed", "1", "--step", "2")
 	same(false, "views", "synthetic:5", "--seed", "2")
 	same(false, "views", "synthetic:6", "--seed", "1")
 	same(false, "views", "synthetic:5", "--seed", "1", "--preset", "tiny")
@@ -56,10 +64,54 @@ func TestCLIViews(t *testing.T) {
 		{"views synthetic:1 --preset huge", 2, "small_h12"},
 		{"views synthetic:1 --difficulty 2", 2, "--difficulty"},
 		{"views synthetic:1 --epoch -1", 2, "--epoch"},
+		{"views synthetic:1 --step 0", 2, "count from 1"},
 	} {
 		xkdIn(t, dir, strings.Fields(c.args)...).fails(t, c.code, c.part)
 	}
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 3, "no picture is left where there was an error")
+}
+
+// watched keeps the executor that training compiles.
+type watched struct {
+	graph.Device
+	exec graph.Executor
+}
+
+func (w *watched) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor, error) {
+	var err error
+	w.exec, err = w.Device.Compile(g, opt)
+	return w.exec, err
+}
+
+// The masks that `xkd views` draws are those that lie on the first clip of a training step.
+func TestViewsShowTrainingsMasks(t *testing.T) {
+	plan := smallPlan(t, xkd.XKD, 3)
+	dev := &watched{Device: cpu.Device{}}
+	trainer, err := xkd.NewTrainer(dev, plan)
+	require.NoError(t, err)
+	defer trainer.Close()
+	loader, err := views.NewLoader(t.Context(), synthetic.New(plan.Synthetic), plan.Media, views.LoaderConfig{Batch: plan.Config.Batch, Seed: plan.Recipe.Seed})
+	require.NoError(t, err)
+	defer loader.Close()
+	var before []bool
+	for step := range 3 {
+		batch, err := loader.Next()
+		require.NoError(t, err)
+		_, err = trainer.Train(t.Context(), batch)
+		require.NoError(t, err)
+		for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
+			node := trainer.Step.In[m].Mask
+			mask := make([]float32, node.Shape.Size())
+			require.NoError(t, dev.exec.Read(node, mask))
+			seen := plan.Config.Visible(m, plan.Recipe.Seed, step)
+			require.Len(t, seen, node.Shape[1])
+			for patch, visible := range seen {
+				require.Equal(t, visible, mask[patch] == 0, "step %d, %s, patch %d", step, m, patch)
+			}
+			require.NotEqual(t, before, seen)
+			before = seen
+		}
+	}
 }

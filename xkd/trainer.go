@@ -72,12 +72,7 @@ func (t *Trainer) Train(ctx context.Context, b *views.Batch) (Losses, error) {
 		if err := t.Step.WriteViews(t.exec, m, views[m].global, views[m].locals); err != nil {
 			return losses, err
 		}
-		noise := make([]float32, c.Batch*c.tokens(m))
-		rng := source(t.Plan.Recipe.Seed, fmt.Sprintf("mask/%s/%d", m, t.done))
-		for i := range noise {
-			noise[i] = rng.Float32()
-		}
-		if err := t.Step.WriteMask(t.exec, m, noise); err != nil {
+		if err := t.Step.WriteMask(t.exec, m, c.maskNoise(m, t.Plan.Recipe.Seed, t.done, c.Batch)); err != nil {
 			return losses, err
 		}
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -25,6 +23,7 @@ import (
 type viewsFlags struct {
 	out, preset string
 	seed, epoch uint64
+	step        int
 	difficulty  float64
 }
 
@@ -34,7 +33,10 @@ func newViews() *cobra.Command {
 		Use:   "views FILE",
 		Short: "Draw what the networks see of a clip",
 		Long: `Views draws the global and local views of one clip, of its video and of its sound, as training makes them, and what
-the masks leave visible of them: a PNG picture. FILE is a media file, or synthetic:INDEX for a generated clip.`,
+the masks leave visible of them: a PNG picture. FILE is a media file, or synthetic:INDEX for a generated clip.
+
+Masks fall on places in a batch, whatever clip comes there: those drawn are the ones that training with the seed lays
+on the first clip of a step.`,
 		Example: `  xkd views clip.mp4
   xkd views clip.mp4 --preset base --epoch 3 --out base.png
   xkd views synthetic:5 --seed 1`,
@@ -52,6 +54,7 @@ the masks leave visible of them: a PNG picture. FILE is a media file, or synthet
 	fl.StringVar(&f.preset, "preset", "nano", presetUsage)
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the views, of the masks and of the generated clips")
 	fl.Uint64Var(&f.epoch, "epoch", 0, "epoch whose views are drawn, counted from 0")
+	fl.IntVar(&f.step, "step", 1, "training step whose masks are drawn, counted from 1 as training prints it")
 	fl.Float64Var(&f.difficulty, "difficulty", synthetic.DefaultDifficulty, "of the generated clips, from 0 to 1")
 	return cmd
 }
@@ -61,6 +64,8 @@ func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 	switch {
 	case !strings.EqualFold(filepath.Ext(f.out), ".png"):
 		return usagef("--out %q: the picture is a PNG: give a name that ends with .png", f.out)
+	case f.step < 1:
+		return usagef("--step %d: steps count from 1", f.step)
 	case !(f.difficulty >= 0 && f.difficulty <= 1):
 		return usagef("--difficulty %g: give a figure from 0 to 1", f.difficulty)
 	}
@@ -78,10 +83,9 @@ func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 	}
 	picture := draw.Views{
 		Title: src.Name(index),
-		Note:  fmt.Sprintf("%g s from %.3f s on, epoch %d, seed %d, preset %s", spec.Seconds, clip.Start, f.epoch, f.seed, f.preset),
+		Note:  fmt.Sprintf("%g s from %.3f s on, epoch %d, seed %d, masks of step %d, preset %s", spec.Seconds, clip.Start, f.epoch, f.seed, f.step, f.preset),
 		Spec:  spec, Clip: clip, VideoPatch: config.Video.Patch, AudioPatch: config.Audio.Patch,
-		VideoVisible: visible(config.VideoTokens(), config.Video.Mask, f, index, xkd.Video),
-		AudioVisible: visible(config.AudioTokens(), config.Audio.Mask, f, index, xkd.Audio),
+		VideoVisible: config.Visible(xkd.Video, f.seed, f.step-1), AudioVisible: config.Visible(xkd.Audio, f.seed, f.step-1),
 	}
 	if err := writePicture(f.out, picture); err != nil {
 		return err
@@ -106,21 +110,6 @@ func openClip(ctx context.Context, file string, spec views.Spec, f viewsFlags) (
 		return nil, 0, usagef("%s: give a number from 0 to %d after the colon", file, src.Len()-1)
 	}
 	return src, index, nil
-}
-
-// visible draws a mask: of one number per patch, the least stay.
-func visible(patches int, ratio float64, f viewsFlags, index int, m xkd.Modality) []bool {
-	r := rand.New(rand.NewPCG(f.seed^uint64(m)<<63, f.epoch<<32^uint64(index)))
-	noise, order := make([]float32, patches), make([]int, patches)
-	for i := range noise {
-		noise[i], order[i] = r.Float32(), i
-	}
-	sort.SliceStable(order, func(a, b int) bool { return noise[order[a]] < noise[order[b]] })
-	seen := make([]bool, patches)
-	for _, i := range order[:xkd.Kept(patches, ratio)] {
-		seen[i] = true
-	}
-	return seen
 }
 
 // writePicture leaves no half-written file behind.

@@ -3,8 +3,6 @@
 package views
 
 import (
-	"goxkd/media/corpus"
-
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -26,6 +24,7 @@ import (
 
 	"goxkd/internal/files"
 	"goxkd/media"
+	"goxkd/media/corpus"
 	"goxkd/media/mediatest"
 )
 

@@ -3,8 +3,6 @@
 package views
 
 import (
-	"goxkd/media/corpus"
-
 	"context"
 	"fmt"
 	"os"
@@ -17,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"goxkd/media"
+	"goxkd/media/corpus"
 	"goxkd/media/mediatest"
 )
 
