@@ -76,6 +76,7 @@ type goldenCase struct {
 	AudEMA     float64    `json:"aud_ema"`
 	Center     [2]float64 `json:"center"`
 	Teacher    string     `json:"teacher"`
+	Ranks      int        `json:"ranks"` // of several ranks, whose figures micro-batches must equal; 0 means one
 }
 
 // goldenHead is the projection head's metadata.
@@ -161,11 +162,16 @@ func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safet
 		}
 		return t.Data, nil
 	}
-	if err := r.features(ctx, dev, c, get); err != nil {
+	first := "step0/" // where the views of the features are: with ranks, the last one's
+	if gc.Ranks > 0 {
+		first = fmt.Sprintf("step0/rank%d/", gc.Ranks-1)
+	}
+	if err := r.features(ctx, dev, c, first, get); err != nil {
 		return err
 	}
 
-	step, err := xkd.BuildStep(c, true)
+	ranks := max(gc.Ranks, 1)
+	step, err := xkd.BuildStep(c, xkd.StepOptions{Keep: true, Floats: true, Accumulate: ranks, Binding: dev.Binding()})
 	if err != nil {
 		return err
 	}
@@ -198,46 +204,58 @@ func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safet
 	}
 	for k := 0; k < gc.Steps; k++ {
 		at := fmt.Sprintf("step%d/", k)
-		if err := r.feed(e, step, at, get); err != nil {
-			return err
-		}
 		err := step.WriteSchedule(e, xkd.Schedule{
 			LR: gc.LR, WeightDecay: gc.WD, Step: k + 1, LastLayerStep: k + 1,
-			TeacherTemp: [2]float64{gc.VidTT, gc.AudTT}, EMA: [2]float64{gc.VidEMA, gc.AudEMA}, Centre: gc.Center,
+			TeacherTemp: [2]float64{gc.VidTT, gc.AudTT}, EMA: [2]float64{gc.VidEMA, gc.AudEMA}, Centre: gc.Center, Micro: ranks,
 		})
 		if err != nil {
 			return err
 		}
-		if err := e.Run(ctx); err != nil {
-			return err
-		}
-		losses := make([]float32, len(xkd.LossNames))
-		if err := e.Read(step.Losses, losses); err != nil {
-			return err
-		}
-		for i, name := range xkd.LossNames {
-			want, err := get(at+"loss/"+name, 1)
+		mean := make([]float32, len(xkd.LossNames))
+		for rank := range ranks {
+			in := at
+			if gc.Ranks > 0 {
+				in = fmt.Sprintf("%srank%d/", at, rank)
+			}
+			losses, err := r.micro(ctx, e, step, in, rank, get)
 			if err != nil {
 				return err
 			}
-			limit := limitLaterLoss
-			if k == 0 {
-				limit = limitLoss
-				if strings.Contains(name, "align") || name == "loss" {
-					limit = limitAlign
+			for i, v := range losses {
+				mean[i] += v / float32(ranks)
+			}
+			if gc.Ranks > 0 {
+				if err := r.losses(in, losses, k == 0, get); err != nil {
+					return err
 				}
 			}
-			r.add("losses", at+"loss/"+name, losses[i:i+1], want, limit)
+		}
+		if err := r.losses(at, mean, k == 0, get); err != nil {
+			return err
+		}
+		if err := e.Run(ctx, xkd.StageUpdate); err != nil {
+			return err
 		}
 		limit := limitLaterLoss
 		if k == 0 {
 			limit = limitGradient
 			for _, q := range step.Params {
-				if d := step.Grads[q.Node]; d != nil {
-					if err := compare("gradients", at+"grad/"+q.Node.Name, d, limit); err != nil {
-						return err
-					}
+				d := step.Grads[q]
+				if d == nil {
+					continue
 				}
+				want, err := get(at+"grad/"+q.Name, d.Shape.Size())
+				if err != nil {
+					return err
+				}
+				got := make([]float32, len(want))
+				if err := e.Read(d, got); err != nil {
+					return err
+				}
+				for i := range got {
+					got[i] /= float32(ranks) // the banks hold sums
+				}
+				r.add("gradients", at+"grad/"+q.Name, got, want, limit)
 			}
 		}
 		if err := compare("clip norms", at+"clip_norms", step.Norms, limit); err != nil {
@@ -257,6 +275,40 @@ func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safet
 	return nil
 }
 
+// micro runs the gradients of one micro-batch and gives its losses.
+func (r *GoldenResult) micro(ctx context.Context, e graph.Executor, step *xkd.Step, at string, number int, get func(string, int) ([]float32, error)) ([]float32, error) {
+	if err := r.feed(e, step, at, get); err != nil {
+		return nil, err
+	}
+	if err := step.WriteMicro(e, number); err != nil {
+		return nil, err
+	}
+	if err := e.Run(ctx, xkd.StageGradients); err != nil {
+		return nil, err
+	}
+	losses := make([]float32, len(xkd.LossNames))
+	return losses, e.Read(step.Losses, losses)
+}
+
+// losses compares those of one rank, or the means over ranks.
+func (r *GoldenResult) losses(at string, losses []float32, first bool, get func(string, int) ([]float32, error)) error {
+	for i, name := range xkd.LossNames {
+		want, err := get(at+"loss/"+name, 1)
+		if err != nil {
+			return err
+		}
+		limit := limitLaterLoss
+		if first {
+			limit = limitLoss
+			if strings.Contains(name, "align") || name == "loss" {
+				limit = limitAlign
+			}
+		}
+		r.add("losses", at+"loss/"+name, losses[i:i+1], want, limit)
+	}
+	return nil
+}
+
 // feed writes one step's views and masks.
 func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get func(string, int) ([]float32, error)) error {
 	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
@@ -265,7 +317,7 @@ func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get fun
 		if err != nil {
 			return err
 		}
-		var locals [][]float32
+		var locals []xkd.View
 		if in.Locals != nil {
 			views := in.Locals.Shape[0] / step.Config.Batch
 			for i := 0; i < views; i++ {
@@ -273,10 +325,10 @@ func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get fun
 				if err != nil {
 					return err
 				}
-				locals = append(locals, l)
+				locals = append(locals, xkd.View{Floats: l})
 			}
 		}
-		if err := step.WriteViews(e, m, global, locals); err != nil {
+		if err := step.WriteViews(e, m, xkd.View{Floats: global}, locals); err != nil {
 			return err
 		}
 		noise, err := get(at+m.String()+"_mask_noise", in.Mask.Shape.Size())
@@ -291,10 +343,10 @@ func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get fun
 }
 
 // features compares the four unmasked encoders before the first step.
-func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Config, get func(string, int) ([]float32, error)) error {
+func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Config, at string, get func(string, int) ([]float32, error)) error {
 	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
 		for _, role := range []xkd.Role{xkd.Student, xkd.Teacher} {
-			f, err := xkd.BuildFeatures(c, m, role, c.Batch, true)
+			f, err := xkd.BuildFeatures(c, m, role, c.Batch, xkd.FeatureOptions{Tokens: true, Floats: true})
 			if err != nil {
 				return err
 			}
@@ -303,7 +355,7 @@ func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Con
 			if err != nil {
 				return err
 			}
-			got, err := runFeatures(ctx, dev, f, get, m)
+			got, err := runFeatures(ctx, dev, f, at, get, m)
 			if err != nil {
 				return err
 			}
@@ -313,14 +365,14 @@ func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Con
 	return nil
 }
 
-func runFeatures(ctx context.Context, dev graph.Device, f *xkd.Features, get func(string, int) ([]float32, error), m xkd.Modality) ([]float32, error) {
+func runFeatures(ctx context.Context, dev graph.Device, f *xkd.Features, at string, get func(string, int) ([]float32, error), m xkd.Modality) ([]float32, error) {
 	e, err := dev.Compile(f.Graph, graph.PlanOptions{})
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
 	for _, q := range f.Params {
-		data, err := get("init/"+q.Node.Name, q.Node.Shape.Size())
+		data, err := get("init/"+q.Name, q.Shape.Size())
 		if err != nil {
 			return nil, err
 		}
@@ -328,7 +380,7 @@ func runFeatures(ctx context.Context, dev graph.Device, f *xkd.Features, get fun
 			return nil, err
 		}
 	}
-	view, err := get("step0/"+m.String()+"_global", f.View.Shape.Size())
+	view, err := get(at+m.String()+"_global", f.View.Shape.Size())
 	if err != nil {
 		return nil, err
 	}

@@ -29,12 +29,15 @@ type OpsOptions struct {
 	Small bool
 	// Seed makes the inputs.
 	Seed uint64
+	// Class, where set, checks the kernels for another class of adapter, too.
+	Class *graph.Class
 }
 
 // OpResult is one case of one operation on a device, compared with the operation's reference.
 type OpResult struct {
 	Op, Case  string
 	Direction string // Forward or Backward
+	Variant   string // of the operation; empty where there is but one, and for Backward, which takes the defaults
 	Shapes    []graph.Shape
 	// Error is the greatest normalised mean square error of the tensors compared, Σ(got-want)²/Σ want²; it is infinite where
 	// a figure is not finite.
@@ -51,6 +54,9 @@ type OpResult struct {
 
 func (r OpResult) String() string {
 	s := fmt.Sprintf("%s/%s %s %v: ", r.Op, r.Case, r.Direction, r.Shapes)
+	if r.Variant != "" {
+		s = fmt.Sprintf("%s/%s (%s) %s %v: ", r.Op, r.Case, r.Variant, r.Direction, r.Shapes)
+	}
 	if r.Err != nil {
 		return s + r.Err.Error()
 	}
@@ -82,46 +88,79 @@ func Ops(ctx context.Context, dev graph.Device, opt OpsOptions) ([]OpResult, err
 				if err := ctx.Err(); err != nil {
 					return out, err
 				}
-				out = append(out, checkOp(ctx, dev, op, c, direction, opt.Seed))
+				out = append(out, checkCase(ctx, dev, op, c, direction, opt)...)
 			}
 		}
 	}
 	return out, ctx.Err()
 }
 
-func checkOp(ctx context.Context, dev graph.Device, op *graph.Op, c graph.Case, direction string, seed uint64) (r OpResult) {
-	r = OpResult{Op: op.Name, Case: c.Name, Direction: direction, Shapes: c.Shapes, Limit: c.Tolerance}
-	if r.Limit == 0 {
-		r.Limit = opLimit
+// checkCase runs a case by every variant of its operation.
+func checkCase(ctx context.Context, dev graph.Device, op *graph.Op, c graph.Case, direction string, opt OpsOptions) (out []OpResult) {
+	variants := []string{""}
+	s, err := buildCase(op, c, direction)
+	if err == nil && direction == Forward {
+		if target, ok := targetOf(dev, opt); ok {
+			variants = op.VariantsOf(s.y, target)
+		}
 	}
+	for _, v := range variants {
+		r := OpResult{Op: op.Name, Case: c.Name, Direction: direction, Shapes: c.Shapes, Limit: c.Tolerance, Err: err}
+		if len(variants) > 1 {
+			r.Variant = v
+		}
+		if r.Limit == 0 {
+			r.Limit = opLimit
+		}
+		if err == nil {
+			r.run(ctx, dev, s, c, opt)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// targetOf is what launches on a device know of it; the reference path launches nothing.
+func targetOf(dev graph.Device, opt OpsOptions) (t graph.Target, ok bool) {
+	d, ok := dev.(interface{ Target() graph.Target })
+	if !ok {
+		return t, false
+	}
+	t = d.Target()
+	if opt.Class != nil {
+		t.Class = *opt.Class
+	}
+	return t, true
+}
+
+func (r *OpResult) run(ctx context.Context, dev graph.Device, s *opCase, c graph.Case, opt OpsOptions) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.Err, r.Pass = fmt.Errorf("panic: %v", p), false
 		}
 	}()
-	s, err := buildCase(op, c, direction)
-	if err != nil {
-		r.Err = err
-		return r
+	plan := graph.PlanOptions{Class: opt.Class}
+	if r.Variant != "" {
+		plan.Choose = graph.ForceVariants(map[string]string{r.Op: r.Variant})
 	}
-	values := s.inputs(c, rand.New(rand.NewPCG(seed, 11)))
-	got, err := s.onDevice(ctx, dev, values)
+	values := s.inputs(c, rand.New(rand.NewPCG(opt.Seed, 11)))
+	got, err := s.onDevice(ctx, dev, plan, values)
 	if err != nil {
 		r.Err = err
-		return r
+		return
 	}
 	s.onReference(values)
 	r.Pass = true
 	for i, n := range s.results {
 		r.compare(s.labels[i], got[i], values[n.Root()])
 	}
-	return r
 }
 
 // opCase is the graph of one case.
 type opCase struct {
 	g       *graph.Graph
 	in      []*graph.Node // of the operation, in order
+	y       *graph.Node   // the operation's node
 	seed    *graph.Node   // gradient of the result, for Backward
 	results []*graph.Node
 	labels  []string
@@ -154,16 +193,21 @@ func buildWith(op *graph.Op, c graph.Case, trainable []int) (*opCase, error) {
 	g, err := graph.Build(func(g *graph.Graph) {
 		for i, shape := range c.Shapes {
 			name := fmt.Sprintf("input %d", i)
+			kept := graph.Float32
+			if c.Types != nil {
+				kept = c.Types[i]
+			}
 			switch {
 			case slices.Contains(trainable, i):
 				s.in = append(s.in, g.State(name, true, shape...))
 			case slices.Contains(op.Updates, i):
 				s.in = append(s.in, g.State(name, false, shape...))
 			default:
-				s.in = append(s.in, g.Input(name, shape...))
+				s.in = append(s.in, g.InputAs(name, kept, shape...))
 			}
 		}
 		y := g.Apply(op, c.Attrs, s.in...)
+		s.y = y
 		switch {
 		case trainable != nil:
 			s.seed = g.Input("upstream gradient", y.Shape...)
@@ -179,7 +223,9 @@ func buildWith(op *graph.Op, c graph.Case, trainable []int) (*opCase, error) {
 				s.labels = append(s.labels, s.in[i].Label())
 			}
 		default:
-			s.results, s.labels = []*graph.Node{g.Keep(y)}, []string{"result"}
+			for i, r := range y.All() {
+				s.results, s.labels = append(s.results, g.Keep(r)), append(s.labels, fmt.Sprintf("result %d", i))
+			}
 		}
 	})
 	s.g = g
@@ -199,6 +245,9 @@ func (s *opCase) inputs(c graph.Case, rng *rand.Rand) map[*graph.Node][]float32 
 			for k := range data {
 				data[k] = lo + (hi-lo)*rng.Float64()
 			}
+		}
+		for k, v := range data {
+			data[k] = n.Type.Round(v)
 		}
 		values[n] = narrow(data)
 	}
@@ -221,8 +270,8 @@ func narrow(data []float64) []float32 {
 }
 
 // onDevice runs the graph on dev and reads the results. Executors that guard their memory are asked whether it held.
-func (s *opCase) onDevice(ctx context.Context, dev graph.Device, values map[*graph.Node][]float32) (got [][]float32, err error) {
-	e, err := dev.Compile(s.g, graph.PlanOptions{})
+func (s *opCase) onDevice(ctx context.Context, dev graph.Device, plan graph.PlanOptions, values map[*graph.Node][]float32) (got [][]float32, err error) {
+	e, err := dev.Compile(s.g, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -261,11 +310,19 @@ func (s *opCase) onReference(values map[*graph.Node][]float32) {
 		for _, in := range n.Inputs {
 			call.In = append(call.In, values[in.Root()])
 		}
-		if len(n.Op.Updates) == 0 {
-			call.Out = make([]float32, n.Shape.Size())
-			values[n] = call.Out
+		for _, r := range n.All() {
+			if len(n.Op.Updates) == 0 {
+				values[r] = make([]float32, r.Shape.Size())
+				call.Outs = append(call.Outs, values[r])
+				call.Out = call.Outs[0]
+			}
 		}
 		n.Op.Ref32(&call)
+		if n.Type != graph.Float32 {
+			for i, v := range call.Out {
+				call.Out[i] = float32(n.Type.Round(float64(v)))
+			}
+		}
 	}
 }
 

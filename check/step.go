@@ -19,6 +19,10 @@ const stepLimit = 1e-3
 // StepOptions choose what Step compares.
 type StepOptions struct {
 	Seed uint64
+	// Accumulate is the number of micro-batches of the step; one is run.
+	Accumulate int
+	// Choose picks variants on the device, as in graph.PlanOptions.
+	Choose func(n *graph.Node, variants []string) string
 	// Plain runs the reference by the operations' declared references alone, without a BLAS: slower, and independent of it.
 	Plain bool
 	// Progress is called as nodes are compared.
@@ -47,7 +51,7 @@ type StepResult struct {
 
 // Step runs one training step on random views on dev and on the reference, and compares every node.
 func Step(ctx context.Context, dev graph.Device, c xkd.Config, opt StepOptions) (*StepResult, error) {
-	step, err := xkd.BuildStep(c, true)
+	step, err := xkd.BuildStep(c, xkd.StepOptions{Keep: true, Binding: dev.Binding(), Accumulate: opt.Accumulate})
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func Step(ctx context.Context, dev graph.Device, c xkd.Config, opt StepOptions) 
 	if err != nil {
 		return nil, err
 	}
-	e, err := dev.Compile(step.Graph, graph.PlanOptions{Unshared: true})
+	e, err := dev.Compile(step.Graph, graph.PlanOptions{Unshared: true, Choose: opt.Choose})
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +78,26 @@ func Step(ctx context.Context, dev graph.Device, c xkd.Config, opt StepOptions) 
 
 // randomStep writes random weights, moments, views and masks: no tensor is zero, so that no error hides in one.
 func randomStep(e graph.Executor, step *xkd.Step, seed uint64) error {
+	banks := map[*graph.Node]bool{}
 	for _, n := range step.Graph.Nodes {
-		if n.Kind != graph.KindState && n.Kind != graph.KindInput {
+		banks[n.Bank] = true
+	}
+	for _, n := range step.Graph.Nodes {
+		// A bank's elements are those of its tensors.
+		if n.Kind != graph.KindState && n.Kind != graph.KindInput || !n.Persistent() || banks[n] {
 			continue
 		}
 		rng := rand.New(rand.NewPCG(seed, uint64(n.ID)))
 		data := make([]float32, n.Shape.Size())
+		if n.Type == graph.Uint8 {
+			for i := range data {
+				data[i] = float32(rng.IntN(256))
+			}
+			if err := e.Write(n, data); err != nil {
+				return err
+			}
+			continue
+		}
 		scale := 1.0
 		gain := 0.0
 		if n.Kind == graph.KindState {
@@ -109,17 +127,24 @@ func randomStep(e graph.Executor, step *xkd.Step, seed uint64) error {
 			return err
 		}
 	}
+	if err := step.WriteMicro(e, 1); err != nil {
+		return err
+	}
 	return step.WriteSchedule(e, xkd.Schedule{
 		LR: 1e-3, WeightDecay: 0.3, Step: 3, LastLayerStep: 2,
-		TeacherTemp: [2]float64{0.1, 0.07}, EMA: [2]float64{0.97, 0.98}, Centre: [2]float64{0.9, 0.8},
+		TeacherTemp: [2]float64{0.1, 0.07}, EMA: [2]float64{0.97, 0.98}, Centre: [2]float64{0.9, 0.8}, Micro: step.MicroBatches(),
 	})
 }
 
 func compareNodes(dev graph.Device, e graph.Executor, ref *cpu.Executor[float32], g *graph.Graph, opt StepOptions) (*StepResult, error) {
 	r := &StepResult{Device: dev.Name(), Pass: true}
+	banks := map[*graph.Node]bool{} // compared by their tensors, without what lies between them
+	for _, n := range g.Nodes {
+		banks[n.Bank] = true
+	}
 	for i, n := range g.Nodes {
 		updates := n.Op != nil && len(n.Op.Updates) > 0
-		if n.Kind == graph.KindInput || n.Kind == graph.KindConst || updates || n.Op != nil && n.Op.View {
+		if n.Kind == graph.KindInput || n.Kind == graph.KindConst || updates || n.Op != nil && n.Op.View || banks[n] {
 			continue
 		}
 		want := ref.Data(n)

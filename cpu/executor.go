@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"goxkd/graph"
@@ -21,41 +22,133 @@ type Options struct {
 	Plain bool
 }
 
-// Executor runs one plan with elements of type T.
+// Executor runs one plan with elements of type T. Elements of other storage types are kept as T too, rounded to what the
+// type can hold.
 type Executor[T graph.Float] struct {
 	plan  *graph.Plan
-	data  map[*graph.Node][]T // persistent tensors
+	store *Store[T]
+	own   bool                // the store was made for this executor alone
+	data  map[*graph.Node][]T // inputs and constants
 	slots [][]T
 	calls []graph.Call[T]
 	refs  []graph.Ref[T]
 	opt   Options
 }
 
+// Store keeps states in the host's memory.
+type Store[T graph.Float] struct {
+	dir  graph.Directory
+	data [][]T
+}
+
+// NewStore makes an empty store.
+func NewStore[T graph.Float]() *Store[T] { return &Store[T]{} }
+
+// add makes room for the states of a plan.
+func (s *Store[T]) add(p *graph.Plan) error {
+	if _, err := s.dir.Add(p); err != nil {
+		return err
+	}
+	for i := len(s.data); i < len(s.dir.Elements); i++ {
+		s.data = append(s.data, make([]T, s.dir.Elements[i]))
+	}
+	return nil
+}
+
+// Data gives the elements themselves of a state, or nil.
+func (s *Store[T]) Data(name string) []T {
+	b, at, shape, ok := s.dir.Find(name)
+	if !ok {
+		return nil
+	}
+	return s.data[b][at : at+shape.Size() : at+shape.Size()]
+}
+
+// Shape implements graph.Store.
+func (s *Store[T]) Shape(name string) graph.Shape {
+	_, _, shape, _ := s.dir.Find(name)
+	return shape
+}
+
+// Write implements graph.Store.
+func (s *Store[T]) Write(name string, data []float32) error {
+	dst := s.Data(name)
+	if dst == nil || len(dst) != len(data) {
+		return fmt.Errorf("cpu: cannot write %d elements to the state %s %v", len(data), name, s.Shape(name))
+	}
+	for i, v := range data {
+		dst[i] = T(v)
+	}
+	return nil
+}
+
+// Read implements graph.Store.
+func (s *Store[T]) Read(name string, dst []float32) error {
+	src := s.Data(name)
+	if src == nil || len(src) != len(dst) {
+		return fmt.Errorf("cpu: cannot read the state %s %v into %d elements", name, s.Shape(name), len(dst))
+	}
+	for i, v := range src {
+		dst[i] = float32(v)
+	}
+	return nil
+}
+
+// Bytes implements graph.Store.
+func (s *Store[T]) Bytes() int64 {
+	var zero T
+	n := 0
+	for _, d := range s.data {
+		n += len(d)
+	}
+	return int64(n) * int64(unsafe.Sizeof(zero))
+}
+
+// Close implements graph.Store.
+func (s *Store[T]) Close() error { s.data = nil; return nil }
+
 // New allocates everything the plan needs; nothing of size is allocated after it.
 func New[T graph.Float](g *graph.Graph, plan graph.PlanOptions, opt Options) (*Executor[T], error) {
-	plan.Scratch = nil // references bring their own
+	plan.Scratch, plan.Unpacked = nil, true // references bring their own scratch
 	p, err := graph.NewPlan(g, plan)
 	if err != nil {
 		return nil, err
 	}
 	e := &Executor[T]{plan: p, data: map[*graph.Node][]T{}, opt: opt}
+	switch s := plan.Store.(type) {
+	case nil:
+		e.store, e.own = NewStore[T](), true
+	case *Store[T]:
+		e.store = s
+	default:
+		return nil, fmt.Errorf("cpu: the states are kept in a %T, which is another device's", s)
+	}
+	if err := e.store.add(p); err != nil {
+		return nil, err
+	}
 	for _, n := range p.Persistent {
+		if n.Kind == graph.KindState {
+			continue
+		}
 		e.data[n] = make([]T, n.Shape.Size())
 		for i, v := range n.Value {
 			e.data[n][i] = T(v)
 		}
 	}
 	for _, size := range p.Slots {
-		e.slots = append(e.slots, make([]T, size))
+		e.slots = append(e.slots, make([]T, size/4))
 	}
-	for _, st := range p.Steps {
-		n := st.Node
+	for _, it := range p.Items {
+		n := it.Node
 		c := graph.Call[T]{Node: n, Par: Par}
 		for _, in := range n.Inputs {
 			c.In = append(c.In, e.at(in))
 		}
-		if len(n.Op.Updates) == 0 {
-			c.Out = e.at(n)
+		if len(n.Op.Updates) == 0 || n.Op.More != nil {
+			for _, r := range n.All() {
+				c.Outs = append(c.Outs, e.at(r))
+			}
+			c.Out = c.Outs[0]
 		}
 		e.calls = append(e.calls, c)
 		e.refs = append(e.refs, reference[T](n.Op, opt.Plain))
@@ -80,23 +173,59 @@ func reference[T graph.Float](op *graph.Op, plain bool) graph.Ref[T] {
 // at gives the elements of a node, or nil when the plan has no place for it.
 func (e *Executor[T]) at(n *graph.Node) []T {
 	root := n.Root()
-	if root.Persistent() {
-		return e.data[root]
+	place, ok := e.plan.Place(root)
+	if !ok {
+		return nil
 	}
-	if s, ok := e.plan.Slot[root]; ok {
-		return e.slots[s][:root.Shape.Size()]
+	size := root.Shape.Size()
+	if place.Slot >= 0 {
+		return e.slots[place.Slot][place.Offset : place.Offset+size]
 	}
-	return nil
+	if place.Owner.Kind == graph.KindState {
+		return e.store.Data(place.Owner.Name)[place.Offset : place.Offset+size]
+	}
+	return e.data[place.Owner]
 }
 
 // Data gives the elements themselves of an input, state or kept result. They are valid between runs.
 func (e *Executor[T]) Data(n *graph.Node) []T { return e.at(n) }
 
+// writable gives the elements of an input or state of so many elements.
+func (e *Executor[T]) writable(n *graph.Node, size int) ([]T, error) {
+	if n.Kind == graph.KindInput || n.Kind == graph.KindState {
+		if dst := e.at(n); dst != nil && len(dst) == size {
+			return dst, nil
+		}
+	}
+	return nil, fmt.Errorf("cpu: cannot write %d elements to %s %v", size, n.Label(), n.Shape)
+}
+
 // Write implements graph.Executor.
 func (e *Executor[T]) Write(n *graph.Node, data []float32) error {
-	dst, ok := e.data[n]
-	if !ok || len(dst) != len(data) {
-		return fmt.Errorf("cpu: cannot write %d elements to %s %v", len(data), n.Label(), n.Shape)
+	dst, err := e.writable(n, len(data))
+	if err != nil {
+		return err
+	}
+	if n.Type == graph.Float32 {
+		for i, v := range data {
+			dst[i] = T(v)
+		}
+		return nil
+	}
+	for i, v := range data {
+		dst[i] = T(n.Type.Round(float64(v)))
+	}
+	return nil
+}
+
+// WriteBytes implements graph.Executor.
+func (e *Executor[T]) WriteBytes(n *graph.Node, data []byte) error {
+	dst, err := e.writable(n, len(data))
+	if err != nil {
+		return err
+	}
+	if n.Type != graph.Uint8 {
+		return fmt.Errorf("cpu: %s is kept as %v, bytes were written", n.Label(), n.Type)
 	}
 	for i, v := range data {
 		dst[i] = T(v)
@@ -117,12 +246,23 @@ func (e *Executor[T]) Read(n *graph.Node, dst []float32) error {
 }
 
 // Run implements graph.Executor.
-func (e *Executor[T]) Run(ctx context.Context) error {
+func (e *Executor[T]) Run(ctx context.Context, stages ...graph.Stage) error {
 	for i := range e.calls {
+		c := &e.calls[i]
+		if len(stages) > 0 && !slices.Contains(stages, c.Node.Stage) {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		e.refs[i](&e.calls[i])
+		e.refs[i](c)
+		for k, r := range c.Node.All() {
+			if r.Type != graph.Float32 && k < len(c.Outs) {
+				for j, v := range c.Outs[k] {
+					c.Outs[k][j] = T(r.Type.Round(float64(v)))
+				}
+			}
+		}
 		if e.opt.Poison {
 			for _, s := range e.plan.Frees[i] {
 				for k := range e.slots[s] {
@@ -137,13 +277,19 @@ func (e *Executor[T]) Run(ctx context.Context) error {
 // Plan is the plan being run.
 func (e *Executor[T]) Plan() *graph.Plan { return e.plan }
 
-// Bytes implements graph.Executor.
-func (e *Executor[T]) Bytes() int64 { return planBytes[T](e.plan) }
+// Store is where the states are.
+func (e *Executor[T]) Store() *Store[T] { return e.store }
 
-func planBytes[T graph.Float](p *graph.Plan) int64 {
+// Bytes implements graph.Executor.
+func (e *Executor[T]) Bytes() int64 { return planBytes[T](e.plan, e.own) }
+
+func planBytes[T graph.Float](p *graph.Plan, states bool) int64 {
 	var zero T
-	persistent, slots := p.Elements()
-	return (persistent + slots) * int64(unsafe.Sizeof(zero))
+	inputs, kept, slots := p.Bytes(graph.PlanOptions{Unpacked: true})
+	if !states {
+		kept = 0
+	}
+	return (inputs + kept + slots) / 4 * int64(unsafe.Sizeof(zero))
 }
 
 // Close implements graph.Executor.
@@ -155,6 +301,12 @@ type Device struct{}
 // Name implements graph.Device.
 func (Device) Name() string { return fmt.Sprintf("cpu (%d cores)", runtime.GOMAXPROCS(0)) }
 
+// Binding implements graph.Device: there is no limit.
+func (Device) Binding() int64 { return 0 }
+
+// NewStore implements graph.Device.
+func (Device) NewStore() graph.Store { return NewStore[float32]() }
+
 // Compile implements graph.Device.
 func (Device) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor, error) {
 	return New[float32](g, opt, Options{})
@@ -162,11 +314,12 @@ func (Device) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor, er
 
 // Announce implements graph.Device.
 func (Device) Announce(g *graph.Graph, opt graph.PlanOptions) (int64, error) {
+	opt.Scratch, opt.Unpacked = nil, true
 	p, err := graph.NewPlan(g, opt)
 	if err != nil {
 		return 0, err
 	}
-	return planBytes[float32](p), nil
+	return planBytes[float32](p, true), nil
 }
 
 // Close implements graph.Device.

@@ -18,8 +18,6 @@ var ErrClosed = errors.New("gpu: closed")
 
 // Device makes executors on one adapter. Its exported fields are set before Compile.
 type Device struct {
-	// Variants forces named variants of operations, as in graph.Target.
-	Variants map[string]string
 	// Guard puts a pattern after every tensor, for Executor.CheckGuards. Every tensor then has memory of its own, and
 	// kernels see the pattern in arrayLength.
 	Guard bool
@@ -47,7 +45,8 @@ type Device struct {
 	pipelines map[string]*pipeline
 	executors map[*Executor]bool
 	pending   int               // bytes written since the last submission
-	texts     map[string]string // by file name, in place of the embedded files; for tests
+	texts     map[string]string // by file name, in place of the embedded files
+	back      readback
 }
 
 // Counts are the objects made on a device so far.
@@ -171,6 +170,7 @@ func (d *Device) release() {
 	for e := range d.executors {
 		e.release()
 	}
+	d.back.release()
 	for _, p := range d.pipelines {
 		p.handle.Release()
 	}
@@ -202,9 +202,14 @@ func (d *Device) Name() string { return d.adapter.Name }
 // Adapter describes the device's adapter.
 func (d *Device) Adapter() Adapter { return d.adapter }
 
+// Binding is the greatest number of bytes that a kernel can bind at once.
+func (d *Device) Binding() int64 {
+	return min(d.adapter.Limits.StorageBinding, d.adapter.Limits.Buffer)
+}
+
 // Target is what launches know of the device.
 func (d *Device) Target() graph.Target {
-	return graph.Target{Class: d.adapter.Class, Variants: d.Variants}
+	return graph.Target{Class: d.adapter.Class}
 }
 
 // Counts gives the number of objects made so far; they do not change while steps run.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -24,11 +25,11 @@ var (
 type Executor struct {
 	dev      *Device
 	layout   *layout
-	states   map[*graph.Node]*tensor
+	store    *Store
+	own      bool                    // the store was made for this executor alone
+	inputs   map[*graph.Node]*tensor // and constants
 	slots    []*tensor
 	params   *wgpu.Buffer
-	staging  *wgpu.Buffer
-	mapping  mapping
 	work     []dispatch
 	groups   []*wgpu.BindGroup
 	cuts     *cutter
@@ -39,6 +40,7 @@ type Executor struct {
 type tensor struct {
 	handle *wgpu.Buffer
 	bytes  int64
+	guard  int64 // bytes of guard words that follow
 	labels []string
 }
 
@@ -58,7 +60,21 @@ func (d *Device) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor,
 		if err != nil {
 			return err
 		}
-		e = &Executor{dev: d, layout: l, states: map[*graph.Node]*tensor{}, mapping: newMapping()}
+		e = &Executor{dev: d, layout: l, inputs: map[*graph.Node]*tensor{}}
+		switch s := opt.Store.(type) {
+		case nil:
+			e.store, e.own = d.newStore(), true
+		case *Store:
+			e.store = s
+			if s.dev != d || s.released {
+				err = fmt.Errorf("gpu: the store is closed or another device's")
+			}
+		default:
+			err = fmt.Errorf("gpu: the states are kept in a %T, which is another device's", s)
+		}
+		if err != nil {
+			return err
+		}
 		d.executors[e] = true
 		if err := e.build(); err != nil {
 			e.release()
@@ -72,6 +88,21 @@ func (d *Device) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor,
 	return e, nil
 }
 
+// tensor makes a buffer with room for guard words.
+func (d *Device) tensor(bytes, guard int64, labels []string) (*tensor, error) {
+	t := &tensor{bytes: bytes, guard: guard, labels: labels}
+	var err error
+	t.handle, err = d.buffer(labels[0], bytes+guard, tensorUsage)
+	return t, err
+}
+
+func (t *tensor) release() {
+	if t != nil && t.handle != nil {
+		t.handle.Release()
+		t.handle = nil
+	}
+}
+
 func (e *Executor) build() error {
 	// Kernels first: a mistake there is found before memory is taken.
 	type kernel struct {
@@ -80,7 +111,7 @@ func (e *Executor) build() error {
 		p     *pipeline
 	}
 	var kernels []kernel
-	for _, st := range e.layout.plan.Steps {
+	for _, st := range e.layout.plan.Items {
 		launch := e.layout.launches[st.Node]
 		for i := range launch.Dispatches {
 			s := &launch.Dispatches[i]
@@ -100,7 +131,7 @@ func (e *Executor) build() error {
 	}
 	params := make([]byte, 0, e.layout.params)
 	k := 0
-	for _, st := range e.layout.plan.Steps {
+	for _, st := range e.layout.plan.Items {
 		launch := e.layout.launches[st.Node]
 		for i := range launch.Dispatches {
 			s := &launch.Dispatches[i]
@@ -182,6 +213,9 @@ func (e *Executor) arguments(n *graph.Node, s *graph.Dispatch, binds []shaders.B
 				return fmt.Errorf("gpu: %s/%s: %s is input %d of %d", s.Shader, s.Entry, b.Var, in, len(n.Inputs))
 			}
 			key, elements = n.Inputs[in].Root(), n.Inputs[in].Shape.Size()
+			if packed := n.Inputs[in].Type != graph.Float32; packed != binds[i].Packed {
+				return fmt.Errorf("gpu: %s/%s: %s is array<%s>, but is bound to %v", s.Shader, s.Entry, b.Var, binds[i].Element, n.Inputs[in].Type)
+			}
 			updated := false
 			for _, u := range n.Op.Updates {
 				updated = updated || u == in
@@ -195,10 +229,18 @@ func (e *Executor) arguments(n *graph.Node, s *graph.Dispatch, binds []shaders.B
 			}
 			key, elements = k, e.layout.launches[n].Scratch[k]
 		} else {
-			if len(n.Op.Updates) > 0 {
+			k, _ := b.Arg.Result()
+			if len(n.Op.Updates) > 0 && n.Op.More == nil {
 				return fmt.Errorf("gpu: %s/%s: %s is the result, but an operation that updates states has none", s.Shader, s.Entry, b.Var)
 			}
-			key, elements = n, n.Shape.Size()
+			if k >= len(n.All()) {
+				return fmt.Errorf("gpu: %s/%s: %s is result %d of %d", s.Shader, s.Entry, b.Var, k, len(n.All()))
+			}
+			r := n.All()[k]
+			key, elements = r, r.Shape.Size()
+			if packed := r.Type != graph.Float32; packed != binds[i].Packed {
+				return fmt.Errorf("gpu: %s/%s: %s is array<%s>, but is bound to %v", s.Shader, s.Entry, b.Var, binds[i].Element, r.Type)
+			}
 		}
 		if elements%binds[i].Vector != 0 {
 			return fmt.Errorf("gpu: %s/%s: %s is of vec4, but is bound to %d elements", s.Shader, s.Entry, b.Var, elements)
@@ -214,21 +256,24 @@ func (e *Executor) arguments(n *graph.Node, s *graph.Dispatch, binds []shaders.B
 const tensorUsage = wgpu.BufferUsage_Storage | wgpu.BufferUsage_CopySrc | wgpu.BufferUsage_CopyDst
 
 func (e *Executor) allocate() error {
-	make := func(elements int, labels []string) (*tensor, error) {
-		t := &tensor{bytes: int64(elements) * wordBytes, labels: labels}
-		var err error
-		t.handle, err = e.dev.buffer(labels[0], t.bytes+e.layout.guard, tensorUsage)
-		return t, err
+	make := func(bytes int64, labels []string) (*tensor, error) {
+		return e.dev.tensor(bytes, e.layout.guard, labels)
+	}
+	if err := e.store.add(e.layout.plan, e.layout.guard); err != nil {
+		return err
 	}
 	for _, n := range e.layout.plan.Persistent {
-		t, err := make(n.Shape.Size(), []string{n.Label()})
+		if n.Kind == graph.KindState {
+			continue
+		}
+		t, err := make(n.Type.Bytes(n.Shape.Size()), []string{n.Label()})
 		if err != nil {
 			return err
 		}
-		e.states[n] = t
+		e.inputs[n] = t
 	}
-	for s, elements := range e.layout.plan.Slots {
-		t, err := make(elements, e.layout.tenants[s])
+	for s, bytes := range e.layout.plan.Slots {
+		t, err := make(bytes, e.layout.tenants[s])
 		if err != nil {
 			return err
 		}
@@ -236,16 +281,13 @@ func (e *Executor) allocate() error {
 	}
 	var err error
 	if e.layout.params > 0 {
-		if e.params, err = e.dev.buffer("parameters", e.layout.params, wgpu.BufferUsage_Uniform|wgpu.BufferUsage_CopyDst); err != nil {
-			return err
-		}
+		e.params, err = e.dev.buffer("parameters", e.layout.params, wgpu.BufferUsage_Uniform|wgpu.BufferUsage_CopyDst)
 	}
-	e.staging, err = e.dev.buffer("staging", e.layout.staging, wgpu.BufferUsage_MapRead|wgpu.BufferUsage_CopyDst)
 	return err
 }
 
 // bind makes the bind group of one dispatch.
-func (e *Executor) bind(st graph.Step, s *graph.Dispatch, binds []shaders.Binding, l *bindLayout, offset int) (*wgpu.BindGroup, error) {
+func (e *Executor) bind(st graph.Item, s *graph.Dispatch, binds []shaders.Binding, l *bindLayout, offset int) (*wgpu.BindGroup, error) {
 	entries := make([]wgpu.BindGroupEntry, len(binds))
 	for i, b := range binds {
 		entry := wgpu.BindGroupEntry{Binding: uint32(b.Index)}
@@ -254,8 +296,11 @@ func (e *Executor) bind(st graph.Step, s *graph.Dispatch, binds []shaders.Bindin
 			// Uniform structs are padded to 16 bytes by some compilers.
 			entry.Size = uint64(graph.CeilDiv(reflect.TypeOf(s.Params).NumField()*wordBytes, 16) * 16)
 		} else {
-			t, elements := e.arg(st, s.Binds[i].Arg)
-			entry.Buffer, entry.Size = t.handle, uint64(int64(elements)*wordBytes+e.layout.guard)
+			w := e.arg(st, s.Binds[i].Arg)
+			entry.Buffer, entry.Offset, entry.Size = w.handle, uint64(w.offset), uint64(w.bytes)
+			if w.offset == 0 && w.bytes == w.tensor.bytes {
+				entry.Size += uint64(w.guard)
+			}
 		}
 		entries[i] = entry
 	}
@@ -267,28 +312,50 @@ func (e *Executor) bind(st graph.Step, s *graph.Dispatch, binds []shaders.Bindin
 	return group, nil
 }
 
-// arg finds the buffer of an argument and the number of elements the kernel may see.
-func (e *Executor) arg(st graph.Step, a graph.Arg) (*tensor, int) {
-	if i, ok := a.Input(); ok {
-		return e.tensor(st.Node.Inputs[i]), st.Node.Inputs[i].Shape.Size()
-	}
-	if i, ok := a.Scratch(); ok {
-		return e.slots[st.Scratch[i]], e.layout.launches[st.Node].Scratch[i]
-	}
-	return e.tensor(st.Node), st.Node.Shape.Size()
+// window is a part of a buffer.
+type window struct {
+	*tensor
+	offset, bytes int64
 }
 
-func (e *Executor) tensor(n *graph.Node) *tensor {
-	n = n.Root()
-	if n.Persistent() {
-		return e.states[n]
+// arg finds what an argument's kernel may see.
+func (e *Executor) arg(st graph.Item, a graph.Arg) window {
+	if i, ok := a.Scratch(); ok {
+		return window{e.slots[st.Scratch[i]], 0, int64(e.layout.launches[st.Node].Scratch[i]) * wordBytes}
 	}
-	return e.slots[e.layout.plan.Slot[n]]
+	n := st.Node
+	if i, ok := a.Input(); ok {
+		n = n.Inputs[i]
+	} else if k, ok := a.Result(); ok {
+		n = n.All()[k]
+	}
+	w, _ := e.window(n)
+	return w
+}
+
+// window finds a node's elements; ok is false where the plan has no place for it.
+func (e *Executor) window(n *graph.Node) (w window, ok bool) {
+	at, ok := e.layout.plan.Place(n)
+	if !ok {
+		return w, false
+	}
+	w.offset, w.bytes = int64(at.Offset)*wordBytes, n.Type.Bytes(n.Shape.Size())
+	switch {
+	case at.Slot >= 0:
+		w.tensor = e.slots[at.Slot]
+	case at.Owner.Kind == graph.KindState:
+		buffer, offset, _, _ := e.store.dir.Find(at.Owner.Name)
+		w.tensor = e.store.buffers[buffer]
+		w.offset += int64(offset) * wordBytes
+	default:
+		w.tensor = e.inputs[at.Owner]
+	}
+	return w, true
 }
 
 // fill writes the constants and the guard words.
 func (e *Executor) fill() error {
-	for n, t := range e.states {
+	for n, t := range e.inputs {
 		if n.Kind == graph.KindConst {
 			if err := e.dev.write(t.handle, 0, bytes(n.Value)); err != nil {
 				return fmt.Errorf("gpu: %s: %w", n.Label(), err)
@@ -310,9 +377,15 @@ func (e *Executor) fill() error {
 func (e *Executor) tensors() []*tensor {
 	var all []*tensor
 	for _, n := range e.layout.plan.Persistent {
-		all = append(all, e.states[n])
+		if t := e.inputs[n]; t != nil {
+			all = append(all, t)
+		}
 	}
-	return append(all, e.slots...)
+	all = append(all, e.slots...)
+	if e.own {
+		all = append(all, e.store.buffers...)
+	}
+	return all
 }
 
 // encode lays out a checked parameter struct as the uniform buffer has it.
@@ -341,15 +414,34 @@ func bytes(data []float32) []byte {
 
 // Write sets the elements of an input or state.
 func (e *Executor) Write(n *graph.Node, data []float32) error {
+	if n.Type == graph.Float32 {
+		return e.write(n, len(data), bytes(data))
+	}
+	return e.write(n, len(data), n.Type.Encode(data))
+}
+
+// WriteBytes sets the elements of an input or state of one-byte elements.
+func (e *Executor) WriteBytes(n *graph.Node, data []byte) error {
+	if n.Type != graph.Uint8 {
+		return fmt.Errorf("gpu: %s is kept as %v, bytes were written", n.Label(), n.Type)
+	}
+	size := len(data)
+	for len(data)%wordBytes != 0 {
+		data = append(data[:len(data):len(data)], 0)
+	}
+	return e.write(n, size, data)
+}
+
+func (e *Executor) write(n *graph.Node, elements int, data []byte) error {
 	return e.do(func() error {
-		t := e.states[n]
-		if t == nil || n.Kind == graph.KindConst {
+		w, ok := e.window(n)
+		if !ok || n.Kind != graph.KindInput && n.Kind != graph.KindState {
 			return fmt.Errorf("gpu: %s is no input or state of this plan", n.Label())
 		}
-		if len(data) != n.Shape.Size() {
-			return fmt.Errorf("gpu: %s has shape %v, %d elements were written", n.Label(), n.Shape, len(data))
+		if elements != n.Shape.Size() {
+			return fmt.Errorf("gpu: %s has shape %v, %d elements were written", n.Label(), n.Shape, elements)
 		}
-		if err := e.dev.write(t.handle, 0, bytes(data)); err != nil {
+		if err := e.dev.write(w.handle, w.offset, data); err != nil {
 			return fmt.Errorf("gpu: writing %s: %w", n.Label(), err)
 		}
 		return nil
@@ -360,84 +452,65 @@ func (e *Executor) Write(n *graph.Node, data []float32) error {
 // again may be read too.
 func (e *Executor) Read(n *graph.Node, dst []float32) error {
 	return e.do(func() error {
-		root := n.Root()
-		var t *tensor
-		if root.Persistent() {
-			t = e.states[root]
-		} else if s, ok := e.layout.plan.Slot[root]; ok {
-			if e.layout.last[s] != root {
+		w, ok := e.window(n)
+		if !ok {
+			return fmt.Errorf("gpu: %s is no tensor of this plan", n.Label())
+		}
+		// What was in a slot when another stage ended may be read before the next runs; banks are read so.
+		if base := n.Base(); !base.Persistent() && !base.Transient {
+			if e.layout.last[e.layout.plan.Slot[base]] != base {
 				return fmt.Errorf("gpu: %s was not kept: its memory holds another tensor after a run", n.Label())
 			}
-			t = e.slots[s]
-		}
-		if t == nil {
-			return fmt.Errorf("gpu: %s is no tensor of this plan", n.Label())
 		}
 		if len(dst) != n.Shape.Size() {
 			return fmt.Errorf("gpu: %s has shape %v, %d elements were asked for", n.Label(), n.Shape, len(dst))
 		}
-		if err := e.read(t, 0, bytes(dst)); err != nil {
+		data := bytes(dst)
+		if n.Type != graph.Float32 {
+			data = make([]byte, w.bytes)
+		}
+		if err := e.dev.read(w.tensor, w.offset, data); err != nil {
 			return fmt.Errorf("gpu: reading %s: %w", n.Label(), err)
+		}
+		if n.Type != graph.Float32 {
+			return n.Type.Decode(dst, data)
 		}
 		return nil
 	})
 }
 
-// read copies from a buffer through the staging buffer.
-func (e *Executor) read(t *tensor, offset int64, dst []byte) error {
-	for len(dst) > 0 {
-		n := min(int64(len(dst)), e.layout.staging)
-		if err := e.copyOut(t, offset, dst[:n]); err != nil {
-			return err
+// Run executes the given stages of the schedule, or all. The context is looked at between submissions.
+func (e *Executor) Run(ctx context.Context, stages ...graph.Stage) error {
+	return e.do(func() error {
+		if len(stages) == 0 {
+			return e.run(ctx, 0, len(e.work))
 		}
-		offset += n
-		dst = dst[n:]
-	}
-	return nil
-}
-
-func (e *Executor) copyOut(t *tensor, offset int64, dst []byte) error {
-	if offset%wordBytes != 0 || len(dst)%wordBytes != 0 || offset+int64(len(dst)) > t.bytes+e.layout.guard || int64(len(dst)) > e.layout.staging {
-		return fmt.Errorf("bytes %d to %d are outside the buffer", offset, offset+int64(len(dst)))
-	}
-	enc, err := e.dev.dev.CreateCommandEncoder(nil)
-	if err != nil {
-		return err
-	}
-	defer enc.Release()
-	if err := enc.CopyBufferToBuffer(t.handle, uint64(offset), e.staging, 0, uint64(len(dst))); err != nil {
-		return err
-	}
-	cmd, err := enc.Finish(nil)
-	if err != nil {
-		return err
-	}
-	e.dev.submit(cmd)
-	cmd.Release()
-	e.dev.wait()
-	e.mapping.start(e.staging, len(dst))
-	e.dev.poll(func() bool { return e.mapping.state() >= 0 })
-	// An empty queue and a pending map can be seen together for a moment.
-	for range 1000 {
-		if e.mapping.state() >= 0 {
-			break
+		for from := 0; from < len(e.work); {
+			to := from
+			for to < len(e.work) && e.work[to].node.Stage == e.work[from].node.Stage {
+				to++
+			}
+			if slices.Contains(stages, e.work[from].node.Stage) {
+				if err := e.run(ctx, from, to); err != nil {
+					return err
+				}
+			}
+			from = to
 		}
-		e.dev.dev.Poll(false, nil)
-	}
-	if s := e.mapping.state(); s != 0 {
-		return fmt.Errorf("the read-back failed with status %d", s)
-	}
-	copy(dst, e.staging.GetMappedRange(0, uint(len(dst))))
-	return e.staging.Unmap()
+		return nil
+	})
 }
 
-// Run executes the schedule once. The context is looked at between submissions.
-func (e *Executor) Run(ctx context.Context) error {
-	return e.do(func() error { return e.run(ctx) })
-}
+// Dispatches is the number of kernel calls of all stages.
+func (e *Executor) Dispatches() int { return len(e.work) }
 
-// Bytes is the memory held for tensors, parameters and read-backs.
-func (e *Executor) Bytes() int64 { return e.layout.bytes }
+// Bytes is the memory held for tensors, parameters and read-backs, and for states where the executor keeps its own.
+func (e *Executor) Bytes() int64 {
+	if e.own {
+		return e.layout.bytes + e.layout.states
+	}
+	return e.layout.bytes
+}
 
 // Close releases the executor's memory. Later calls return ErrClosed.
 func (e *Executor) Close() error {
@@ -472,16 +545,11 @@ func (e *Executor) release() {
 		g.Release()
 	}
 	for _, t := range e.tensors() {
-		if t != nil && t.handle != nil {
-			t.handle.Release()
-		}
+		t.release()
 	}
-	for _, b := range []*wgpu.Buffer{e.params, e.staging} {
-		if b != nil {
-			b.Release()
-		}
+	if e.params != nil {
+		e.params.Release()
 	}
-	e.mapping.free()
 	// Nothing is dropped before the library is polled.
 	e.dev.wait()
 }
@@ -504,7 +572,7 @@ func (e *Executor) CheckGuards() error {
 		var broken []string
 		got := make([]byte, guardWords*wordBytes)
 		for _, t := range e.tensors() {
-			if err := e.read(t, t.bytes, got); err != nil {
+			if err := e.dev.read(t, t.bytes, got); err != nil {
 				return fmt.Errorf("gpu: guard words of %s: %w", t.labels[0], err)
 			}
 			for i := range got {

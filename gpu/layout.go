@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
 
 	"goxkd/graph"
@@ -13,27 +14,32 @@ const (
 	paramAlign = 256
 	// guardWords follow every tensor of a guarded executor.
 	guardWords = 64
-	// stagingMax bounds the buffer through which results are read, in pieces where they are larger.
+	// stagingMax is the size of the buffer through which results are read, in pieces where they are larger.
 	stagingMax = 16 << 20
 )
 
 // layout is what an executor will hold, known before anything is allocated.
 type layout struct {
 	plan     *graph.Plan
+	opt      graph.PlanOptions
 	launches map[*graph.Node]graph.Launch
 	// tenants names the tensors of each slot, the largest first.
 	tenants [][]string
 	// last is the node that wrote each slot last, nil for scratch: only its elements can be read after a run.
-	last    []*graph.Node
-	guard   int64 // bytes after every tensor
-	params  int64 // bytes of all parameters
-	staging int64
-	bytes   int64
+	last   []*graph.Node
+	guard  int64 // bytes after every buffer
+	params int64 // bytes of all parameters
+	bytes  int64 // held by the executor itself
+	states int64 // held by the store
 }
 
 // plan launches every node and assigns its memory. It refuses what does not fit.
 func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
 	l := &layout{launches: map[*graph.Node]graph.Launch{}}
+	target := graph.Target{Class: d.adapter.Class}
+	if opt.Class != nil {
+		target.Class = *opt.Class
+	}
 	if d.Guard {
 		opt.Unshared = true
 		l.guard = guardWords * wordBytes
@@ -46,9 +52,16 @@ func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
 			}
 			return nil
 		}
-		l.launches[n] = n.Op.Launch(n, d.Target())
+		t := target
+		var choice error
+		if t.Variant, choice = opt.Variant(n, t); choice != nil {
+			err = errors.Join(err, choice)
+			return nil
+		}
+		l.launches[n] = n.Op.Launch(n, t)
 		return l.launches[n].Scratch
 	}
+	l.opt = opt
 	plan, planErr := graph.NewPlan(g, opt)
 	if err != nil {
 		return nil, err
@@ -65,7 +78,7 @@ func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
 func (l *layout) name() {
 	l.tenants = make([][]string, len(l.plan.Slots))
 	l.last = make([]*graph.Node, len(l.plan.Slots))
-	add := func(slot int, size int, label string, n *graph.Node) {
+	add := func(slot int, size int64, label string, n *graph.Node) {
 		t := l.tenants[slot]
 		if size == l.plan.Slots[slot] {
 			t = append([]string{label}, t...)
@@ -74,65 +87,77 @@ func (l *layout) name() {
 		}
 		l.tenants[slot], l.last[slot] = t, n
 	}
-	for _, st := range l.plan.Steps {
-		for i, s := range st.Scratch {
-			add(s, l.launches[st.Node].Scratch[i], fmt.Sprintf("scratch %d of %s", i, st.Node.Label()), nil)
+	for _, it := range l.plan.Items {
+		for i, s := range it.Scratch {
+			add(s, int64(l.launches[it.Node].Scratch[i])*wordBytes, fmt.Sprintf("scratch %d of %s", i, it.Node.Label()), nil)
 		}
-		if s, ok := l.plan.Slot[st.Node]; ok {
-			add(s, st.Node.Shape.Size(), st.Node.Label(), st.Node)
+		for _, r := range it.Node.All() {
+			base := r.Base()
+			if s, ok := l.plan.Slot[base]; ok && (base != r || len(it.Node.Op.Updates) == 0 || it.Node.Op.More != nil) {
+				add(s, base.Type.Bytes(base.Shape.Size()), base.Label(), base)
+			}
+		}
+		for _, i := range it.Node.Op.Updates {
+			base := it.Node.Inputs[i].Base()
+			if s, ok := l.plan.Slot[base]; ok {
+				add(s, base.Type.Bytes(base.Shape.Size()), base.Label(), base)
+			}
 		}
 	}
 }
 
 // measure sums the bytes and compares them with the adapter's limits and the budget.
 func (d *Device) measure(l *layout) error {
-	hold := func(elements int, label string) error {
-		n := int64(elements)*wordBytes + l.guard
+	hold := func(bytes int64, label string, sum *int64) error {
+		n := bytes + l.guard
 		if limit := min(d.adapter.Limits.StorageBinding, d.adapter.Limits.Buffer); n > limit {
 			return fmt.Errorf("gpu: %s has %s, %v binds at most %s: %w", label, size(n), d.adapter, size(limit), graph.ErrTooLarge)
 		}
-		l.bytes += n
+		*sum += n
 		return nil
 	}
 	for _, n := range l.plan.Persistent {
-		if err := hold(n.Shape.Size(), n.Label()); err != nil {
+		sum := &l.bytes
+		if n.Kind == graph.KindState {
+			sum = &l.states
+		}
+		if n.Bank != nil {
+			continue
+		}
+		bytes := n.Type.Bytes(n.Shape.Size())
+		if err := hold(bytes, n.Label(), sum); err != nil {
 			return err
 		}
-		l.staging = max(l.staging, int64(n.Shape.Size())*wordBytes)
 	}
-	for s, elements := range l.plan.Slots {
-		if err := hold(elements, l.tenants[s][0]); err != nil {
+	for s, bytes := range l.plan.Slots {
+		if err := hold(bytes, l.tenants[s][0], &l.bytes); err != nil {
 			return err
 		}
-		if l.last[s] != nil {
-			l.staging = max(l.staging, int64(elements)*wordBytes)
-		}
 	}
-	for _, st := range l.plan.Steps {
+	for _, st := range l.plan.Items {
 		for _, s := range l.launches[st.Node].Dispatches {
 			if s.Params != nil {
 				l.params += paramAlign
 			}
 		}
 	}
-	l.staging = min(max(l.staging, guardWords*wordBytes), stagingMax)
-	l.bytes += l.params + l.staging
-	if d.Budget > 0 && l.bytes > d.Budget {
+	l.bytes += l.params
+	if d.Budget > 0 && l.bytes+l.states > d.Budget {
 		largest, label := l.largest()
 		return fmt.Errorf("gpu: the plan holds %s, the budget is %s; the largest tensor is %s with %s: %w",
-			size(l.bytes), size(d.Budget), label, size(largest), graph.ErrTooLarge)
+			size(l.bytes+l.states), size(d.Budget), label, size(largest), graph.ErrTooLarge)
 	}
 	return nil
 }
 
 func (l *layout) largest() (bytes int64, label string) {
 	for _, n := range l.plan.Persistent {
-		if b := int64(n.Shape.Size()) * wordBytes; b > bytes {
+		if b := n.Type.Bytes(n.Shape.Size()); b > bytes {
 			bytes, label = b, n.Label()
 		}
 	}
-	for s, elements := range l.plan.Slots {
-		if b := int64(elements) * wordBytes; b > bytes {
+	for s, b := range l.plan.Slots {
+		if b > bytes {
 			bytes, label = b, l.tenants[s][0]
 		}
 	}
@@ -151,7 +176,7 @@ func (d *Device) Announce(g *graph.Graph, opt graph.PlanOptions) (bytes int64, e
 	err = d.do(func() error {
 		l, err := d.plan(g, opt)
 		if err == nil {
-			bytes = l.bytes
+			bytes = l.bytes + l.states
 		}
 		return err
 	})

@@ -21,11 +21,11 @@ func newCutter(n int) *cutter {
 	return &cutter{cost: make([]time.Duration, n), grow: 1, target: submitTarget}
 }
 
-// next gives the end of the submission that starts at from.
-func (c *cutter) next(from int) int {
+// next gives the end of the submission that starts at from, at most end.
+func (c *cutter) next(from, end int) int {
 	var sum time.Duration
 	unknown := 0
-	for i := from; i < len(c.cost); i++ {
+	for i := from; i < end; i++ {
 		if c.cost[i] == 0 {
 			unknown++
 		}
@@ -34,7 +34,7 @@ func (c *cutter) next(from int) int {
 			return i
 		}
 	}
-	return len(c.cost)
+	return end
 }
 
 // learn shares out what a submission took over its dispatches.
@@ -70,12 +70,12 @@ func (c *cutter) learn(from, to int, took time.Duration) {
 	}
 }
 
-func (e *Executor) run(ctx context.Context) error {
-	for from := 0; from < len(e.work); {
+func (e *Executor) run(ctx context.Context, from, end int) error {
+	for from < end {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		to := e.cuts.next(from)
+		to := e.cuts.next(from, end)
 		start := time.Now()
 		if err := e.piece(from, to); err != nil {
 			return err

@@ -4,24 +4,40 @@ import "context"
 
 // Executor runs a plan on one device. Its methods are for one goroutine.
 type Executor interface {
-	// Write sets the elements of an input or state.
+	// Write sets the elements of an input or state, converted to the type in which it is kept.
 	Write(n *Node, data []float32) error
+	// WriteBytes sets the elements of an input or state of one-byte elements.
+	WriteBytes(n *Node, data []byte) error
 	// Read copies the elements of an input, a state or a kept result.
 	Read(n *Node, dst []float32) error
-	// Run executes the schedule once. On a cancelled context it stops between nodes with the context's error; the
-	// states are then undefined.
-	Run(ctx context.Context) error
-	// Bytes is the memory held for tensors, on the device where there is one.
+	// Run executes the given stages of the schedule in order, or all of them. On a cancelled context it stops between nodes
+	// with the context's error; the states are then undefined.
+	Run(ctx context.Context, stages ...Stage) error
+	// Bytes is the memory held for tensors, on the device where there is one, less that of a store it was compiled against.
 	Bytes() int64
 	Close() error
 }
 
-// Device makes executors.
+// Store keeps states on a device, by name. Executors compiled against it share them without copies; it must outlive them.
+type Store interface {
+	Write(name string, data []float32) error
+	Read(name string, dst []float32) error
+	// Shape is that of a state, nil where there is none of the name.
+	Shape(name string) Shape
+	// Bytes is the memory held.
+	Bytes() int64
+	Close() error
+}
+
+// Device makes stores and executors.
 type Device interface {
 	// Name is for people: "cpu (2 cores)" or the adapter's name.
 	Name() string
+	// Binding is the greatest number of bytes of one bank, 0 where there is no limit.
+	Binding() int64
+	NewStore() Store
 	Compile(g *Graph, opt PlanOptions) (Executor, error)
-	// Announce gives the bytes that Compile would hold, without allocating them.
+	// Announce gives the bytes that Compile would hold in all, a new store's included, without allocating them.
 	Announce(g *Graph, opt PlanOptions) (int64, error)
 	Close() error
 }

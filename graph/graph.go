@@ -14,13 +14,14 @@ type Kind uint8
 
 // The kinds of nodes.
 const (
-	KindOp    Kind = iota // computed by an operation
-	KindInput             // written by the caller before each run
-	KindState             // kept between runs, and updated by operations
-	KindConst             // written once
+	KindOp     Kind = iota // computed by an operation
+	KindInput              // written by the caller before each run
+	KindState              // kept between runs, and updated by operations
+	KindConst              // written once
+	KindResult             // a further result of an operation that has several
 )
 
-func (k Kind) String() string { return [...]string{"op", "input", "state", "const"}[k] }
+func (k Kind) String() string { return [...]string{"op", "input", "state", "const", "result"}[k] }
 
 // Node is one tensor of the graph and the operation that makes it.
 type Node struct {
@@ -31,13 +32,27 @@ type Node struct {
 	Scope  string // where in the model, such as "video_student/block0/attn"
 	Where  string // the file and line of the caller that built it
 	Shape  Shape
-	Inputs []*Node
+	Type   Type    // how the elements are kept; arithmetic is float32 whatever it is
+	Inputs []*Node // of a further result: the operation's node
 	Attrs  any
 	Value  []float32 // of a constant
 	// NeedsGrad is true for trainable states and what is computed from them.
 	NeedsGrad bool
+	// Results are all results of an operation that has several: this node and the further ones.
+	Results []*Node
+	// Stage is the part of the schedule that the node runs in.
+	Stage Stage
+	// Bank holds a state that lies in a bank, from element Offset on.
+	Bank   *Node
+	Offset int
+	// Transient marks a bank whose content matters from its first write to its last read in a run, and not between runs.
+	Transient bool
+	into      *Node // the tensor of a bank in which the result is kept
 	output    bool
 }
+
+// Stage is a part of the schedule that can be run by itself. Stages run in ascending order.
+type Stage uint8
 
 // Label names the node for a person: its name, or its scope and operation.
 func (n *Node) Label() string {
@@ -51,7 +66,14 @@ func (n *Node) Label() string {
 }
 
 // Persistent reports whether the elements live outside the memory plan's slots.
-func (n *Node) Persistent() bool { return n.Kind != KindOp }
+func (n *Node) Persistent() bool {
+	return n.Kind != KindOp && n.Kind != KindResult && !n.Transient && (n.Bank == nil || !n.Bank.Transient)
+}
+
+// Computed reports whether an operation gives the elements, as its result or one of its further ones.
+func (n *Node) Computed() bool {
+	return n.Kind == KindResult || n.Kind == KindOp && !n.Op.View && n.Op.results()
+}
 
 // Root follows views to the node that owns the elements.
 func (n *Node) Root() *Node {
@@ -61,12 +83,33 @@ func (n *Node) Root() *Node {
 	return n
 }
 
+// Base is what is kept as a whole: the root, or the bank in which it lies.
+func (n *Node) Base() *Node {
+	n = n.Root()
+	if n.into != nil {
+		n = n.into
+	}
+	if n.Bank != nil {
+		return n.Bank
+	}
+	return n
+}
+
+// All gives the results of an operation's node, one or several.
+func (n *Node) All() []*Node {
+	if n.Results != nil {
+		return n.Results
+	}
+	return []*Node{n}
+}
+
 // Graph is a list of nodes in the order in which they run: building order is program order, so an operation that updates
 // a state in place is seen by every node built after it and by none before.
 type Graph struct {
 	Nodes  []*Node
 	byName map[string]*Node
 	scopes []string
+	stage  Stage
 	// where, when set, stands in for the caller: a gradient is shown at the line of what it differentiates.
 	where string
 }
@@ -103,7 +146,7 @@ func (g *Graph) Scope(name string, f func()) {
 }
 
 func (g *Graph) add(n *Node) *Node {
-	n.ID = len(g.Nodes)
+	n.ID, n.Stage = len(g.Nodes), g.stage
 	if n.Scope == "" {
 		n.Scope = strings.Join(g.scopes, "/")
 	}
@@ -126,9 +169,20 @@ func (g *Graph) add(n *Node) *Node {
 	return n
 }
 
+// Begin starts a stage: what is built from here on runs in it.
+func (g *Graph) Begin(s Stage) {
+	if s < g.stage {
+		Failf("graph: stage %d after stage %d", s, g.stage)
+	}
+	g.stage = s
+}
+
 // Input adds a tensor that the caller writes before each run.
-func (g *Graph) Input(name string, shape ...int) *Node {
-	return g.add(&Node{Kind: KindInput, Name: name, Shape: shape})
+func (g *Graph) Input(name string, shape ...int) *Node { return g.InputAs(name, Float32, shape...) }
+
+// InputAs is Input for elements kept as the given type.
+func (g *Graph) InputAs(name string, t Type, shape ...int) *Node {
+	return g.add(&Node{Kind: KindInput, Name: name, Type: t, Shape: shape})
 }
 
 // State adds a tensor that is kept between runs. A trainable one takes part in gradients.
@@ -160,12 +214,33 @@ func (g *Graph) Apply(op *Op, attrs any, inputs ...*Node) *Node {
 		n.NeedsGrad = false
 	}
 	n.Shape = op.Shape(n)
+	if op.Type != nil {
+		n.Type = op.Type(n)
+	} else {
+		for i, in := range inputs {
+			if in.Type != Float32 && !op.View {
+				Failf("graph: %s: input %d, %s, is kept as %v, which the operation does not take", op.Name, i, in.Label(), in.Type)
+			}
+		}
+		if op.View {
+			n.Type = inputs[0].Type
+		}
+	}
 	for _, i := range op.Updates {
 		if inputs[i].Kind != KindState {
 			Failf("graph: %s would update %s, which is no state", op.Name, inputs[i].Label())
 		}
 	}
-	return g.add(n)
+	g.add(n)
+	if op.More == nil {
+		return n
+	}
+	n.Results = []*Node{n}
+	for i, s := range op.More(n) {
+		// Further results are figures for the gradient's own use: no gradient flows through them.
+		n.Results = append(n.Results, g.add(&Node{Kind: KindResult, Scope: n.Scope, Op: op, Inputs: []*Node{n}, Shape: s, Attrs: i + 1}))
+	}
+	return n
 }
 
 // Keep marks a node as a result: it may be read after each run.
@@ -174,10 +249,44 @@ func (g *Graph) Keep(n *Node) *Node {
 	return n
 }
 
+// StoreIn has the elements of x kept in a tensor of a bank, at no cost where nothing else reads them; x must be computed, and
+// nothing is stored twice in one place.
+func (g *Graph) StoreIn(x, place *Node) {
+	r := x.Root()
+	switch {
+	case place.Bank == nil:
+		Failf("graph: %s cannot be kept in %s, which lies in no bank", x.Label(), place.Label())
+	case r.Shape.Size() != place.Shape.Size():
+		Failf("graph: %s with %v cannot be kept in %s with %v", x.Label(), x.Shape, place.Label(), place.Shape)
+	case !r.Computed() || r.into != nil:
+		Failf("graph: %s cannot be kept in %s: it is no result, or kept elsewhere", x.Label(), place.Label())
+	}
+	r.into = place
+}
+
+// Into is the tensor of a bank in which the node's elements are kept, or nil.
+func (n *Node) Into() *Node { return n.Root().into }
+
+// Readers counts the nodes that take n, or a view of it, as an input.
+func (g *Graph) Readers(n *Node) int {
+	count := 0
+	for _, m := range g.Nodes {
+		if m.Kind != KindOp || m.Op.View {
+			continue
+		}
+		for _, in := range m.Inputs {
+			if in.Root() == n.Root() {
+				count++
+			}
+		}
+	}
+	return count
+}
+
 // KeepAll marks every node that has a result, so that two executors can be compared node by node.
 func (g *Graph) KeepAll() {
 	for _, n := range g.Nodes {
-		n.output = n.Op == nil || len(n.Op.Updates) == 0
+		n.output = n.Op == nil || n.Op.results()
 	}
 }
 

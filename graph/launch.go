@@ -15,8 +15,8 @@ func (c Class) String() string { return [...]string{"discrete", "integrated", "s
 // Target is what a launch needs to know of the device.
 type Target struct {
 	Class Class
-	// Variants forces a named variant of an operation ("matmul" → "R16"), to test and time it.
-	Variants map[string]string
+	// Variant is the way in which the node at hand is computed, one of its Op.Variants.
+	Variant string
 }
 
 // MaxTrips bounds the loop iterations of one invocation, summed over its loops: some drivers stop silently at 65,535.
@@ -42,14 +42,20 @@ const (
 // In is the node's input i.
 func In(i int) Arg { return Arg{argIn, i} }
 
-// Out is the node's result.
+// Out is the node's result, the first where there are several.
 func Out() Arg { return Arg{argOut, 0} }
+
+// Result is the node's result i.
+func Result(i int) Arg { return Arg{argOut, i} }
 
 // Scratch is the launch's scratch buffer i.
 func Scratch(i int) Arg { return Arg{argScratch, i} }
 
 // Input gives the index of an input argument.
 func (a Arg) Input() (int, bool) { return a.index, a.kind == argIn }
+
+// Result gives the index of an argument that is a result.
+func (a Arg) Result() (int, bool) { return a.index, a.kind == argOut }
 
 // Scratch gives the index of a scratch argument.
 func (a Arg) Scratch() (int, bool) { return a.index, a.kind == argScratch }
@@ -75,6 +81,7 @@ type Dispatch struct {
 	Binds    []Bind  // storage buffers by variable name
 	Params   any     // struct of uint32, int32 and float32 fields for `var<uniform> params: Params`, or nil
 	Groups   [3]int  // workgroups; see Grid
+	Trips    int     // the most loop turns of one invocation, at most MaxTrips
 }
 
 // Launch is a node's work on a GPU: dispatches in order, and the scratch they share (in elements).

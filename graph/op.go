@@ -13,7 +13,8 @@ type Float interface{ float32 | float64 }
 type Call[T Float] struct {
 	Node *Node
 	In   [][]T
-	Out  []T // nil for operations that update their inputs
+	Out  []T   // the first result; nil for operations that only update their inputs
+	Outs [][]T // all results
 	// Par shares out the range [0,n) over the cores, at least grain items at a time. The pieces must be independent;
 	// their boundaries never change a result.
 	Par func(n, grain int, f func(lo, hi int))
@@ -29,14 +30,27 @@ type Op struct {
 	Formula string
 	// Shape gives the result's shape from n.Inputs and n.Attrs; it calls Failf when they do not fit.
 	Shape func(n *Node) Shape
+	// More gives the shapes of further results, where there are several.
+	More func(n *Node) []Shape
+	// Type tells how the result is kept, and checks how the inputs are; without it all are float32.
+	Type  func(n *Node) Type
 	Ref32 Ref[float32]
 	Ref64 Ref[float64]
 	// Grad adds the nodes of the gradient with respect to each input; nil entries have none. NoGrad says why
-	// there is none at all.
+	// there is none at all. dy is the gradient of the first result.
 	Grad   func(g *Graph, n, dy *Node) []*Node
 	NoGrad string
-	// Launch is the work on a GPU, as data.
+	// Frozen lists inputs without gradient, such as positions and targets.
+	Frozen []int
+	// Launch is the work on a GPU, as data, by the variant that t names.
 	Launch func(n *Node, t Target) Launch
+	// Variants lists the ways in which Launch can compute a node on a target, the one to take unless another is chosen first;
+	// nil where there is one way.
+	Variants func(n *Node, t Target) []string
+	// Closed computes the results, or the updated inputs, of a sample in another way than the references do.
+	Closed func(s Sample) [][]float64
+	// Loose lists inputs whose innermost axis may grow by itself in the first case: nothing else depends on it.
+	Loose []int
 	// Updates lists the inputs that are written in place; such an operation has no result of its own.
 	Updates []int
 	// View marks an operation that gives its input another shape; it has no kernel.
@@ -45,10 +59,23 @@ type Op struct {
 	Cases []Case
 }
 
+// results reports whether the operation has results of its own.
+func (op *Op) results() bool { return len(op.Updates) == 0 || op.More != nil }
+
+// VariantsOf lists the ways to compute a node on a target, the default first; at least one, which is "" where there is no
+// choice.
+func (op *Op) VariantsOf(n *Node, t Target) []string {
+	if op.Variants == nil {
+		return []string{""}
+	}
+	return op.Variants(n, t)
+}
+
 // Case is one example of an operation for the automatic tests.
 type Case struct {
 	Name   string
 	Shapes []Shape
+	Types  []Type // of the inputs; nil for float32
 	Attrs  any
 	// Range bounds the uniform random inputs; the zero value means [-1,1].
 	Range [2]float64

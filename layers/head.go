@@ -19,23 +19,16 @@ type HeadSize struct {
 // the one at key 1.
 func headLinear(name string, i int) string { return fmt.Sprintf("%s.mlp.%d", name, 3*i) }
 
-// declareLinear makes weight and bias.
-func declareLinear(p *Params, name string, out, in int) {
-	p.Get(name+".weight", TruncNormal, out, in)
-	p.Get(name+".bias", Zeros, out)
-}
-
-// DeclareHead makes the parameters in the released code's order.
+// DeclareHead enters the parameters in the released code's order.
 func DeclareHead(p *Params, name string, in int, size HeadSize) {
 	for i := 0; i < size.Layers-1; i++ {
-		declareLinear(p, headLinear(name, i), size.Hidden, in)
+		declareLinear(p, headLinear(name, i), TruncNormal, size.Hidden, in)
 		in = size.Hidden
-		p.Get(name+".mlp.1.weight", Ones, size.Hidden)
-		p.Get(name+".mlp.1.bias", Zeros, size.Hidden)
+		declareNorm(p, name+".mlp.1", size.Hidden)
 	}
-	declareLinear(p, headLinear(name, size.Layers-1), size.Bottleneck, in)
-	p.Fixed(name+".last_layer.weight_g", Ones, size.Out, 1)
-	p.Get(name+".last_layer.weight_v", TruncNormal, size.Out, size.Bottleneck)
+	declareLinear(p, headLinear(name, size.Layers-1), TruncNormal, size.Bottleneck, in)
+	p.Declare(name+".last_layer.weight_g", Ones, size.Out, 1).Trained = false
+	p.Declare(name+".last_layer.weight_v", TruncNormal, size.Out, size.Bottleneck).FrozenFirst = true
 }
 
 // Head is the projection head on x [B,D]: Linear, LN, GELU repeated (one LayerNorm shared by all), Linear to the bottleneck,
@@ -43,13 +36,12 @@ func DeclareHead(p *Params, name string, in int, size HeadSize) {
 func Head(p *Params, name string, x *graph.Node, size HeadSize) *graph.Node {
 	g := p.G
 	for i := 0; i < size.Layers-1; i++ {
-		x = Linear(p, headLinear(name, i), x, size.Hidden, TruncNormal)
+		x = Linear(p, headLinear(name, i), x)
 		x = op.GELU(g, LayerNorm(p, name+".mlp.1", x))
 	}
-	x = Linear(p, headLinear(name, size.Layers-1), x, size.Bottleneck, TruncNormal)
+	x = Linear(p, headLinear(name, size.Layers-1), x)
 	x = op.L2Normalize(g, x, 1e-12)
-	gain := p.Fixed(name+".last_layer.weight_g", Ones, size.Out, 1)
-	v := p.Get(name+".last_layer.weight_v", TruncNormal, size.Out, size.Bottleneck)
+	gain, v := p.Node(name+".last_layer.weight_g"), p.Node(name+".last_layer.weight_v")
 	w := op.MulRows(g, op.L2Normalize(g, v, 1e-12), g.Reshape(gain, size.Out))
 	return op.LayerNorm(g, op.MatMul(g, x, w, nil, false, true), nil, nil, NormEps)
 }

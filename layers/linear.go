@@ -8,17 +8,26 @@ import (
 // NormEps is added to the variance in every LayerNorm.
 const NormEps = 1e-5
 
+// declareLinear enters weight [out, in] and bias [out].
+func declareLinear(p *Params, name string, init Init, out, in int) {
+	p.Declare(name+".weight", init, out, in)
+	p.Declare(name+".bias", Zeros, out)
+}
+
+// declareNorm enters gain and bias [width] of a LayerNorm.
+func declareNorm(p *Params, name string, width int) {
+	p.Declare(name+".weight", Ones, width)
+	p.Declare(name+".bias", Zeros, width)
+}
+
 // Linear is x Wᵀ + b: x [..., in], weight [out, in], bias [out].
-func Linear(p *Params, name string, x *graph.Node, out int, init Init) *graph.Node {
-	w := p.Get(name+".weight", init, out, x.Shape.Last())
-	b := p.Get(name+".bias", Zeros, out)
-	return op.MatMul(p.G, x, w, b, false, true)
+func Linear(p *Params, name string, x *graph.Node) *graph.Node {
+	return op.MatMul(p.G, x, p.Node(name+".weight"), p.Node(name+".bias"), false, true)
 }
 
 // LayerNorm normalises the innermost axis, with gain and bias.
 func LayerNorm(p *Params, name string, x *graph.Node) *graph.Node {
-	d := x.Shape.Last()
-	return op.LayerNorm(p.G, x, p.Get(name+".weight", Ones, d), p.Get(name+".bias", Zeros, d), NormEps)
+	return op.LayerNorm(p.G, x, p.Node(name+".weight"), p.Node(name+".bias"), NormEps)
 }
 
 // Block is one transformer block on x [B,N,D]: x + attn(LN(x)), then x + mlp(LN(x)); the joint projection has no bias, the
@@ -31,13 +40,13 @@ func Block(p *Params, name string, x *graph.Node, heads int) (y, qkv *graph.Node
 	}
 	p.G.Scope("attn", func() {
 		h := LayerNorm(p, name+".norm1", x)
-		qkv = op.MatMul(p.G, h, p.Get(name+".attn.qkv.weight", Xavier, 3*d, d), nil, false, true)
-		x = op.Add(p.G, x, Linear(p, name+".attn.proj", op.Attention(p.G, qkv, heads), d, Xavier))
+		qkv = op.MatMul(p.G, h, p.Node(name+".attn.qkv.weight"), nil, false, true)
+		x = op.Add(p.G, x, Linear(p, name+".attn.proj", op.Attention(p.G, qkv, heads)))
 	})
 	p.G.Scope("mlp", func() {
 		h := LayerNorm(p, name+".norm2", x)
-		h = op.GELU(p.G, Linear(p, name+".mlp.fc1", h, 4*d, Xavier))
-		y = op.Add(p.G, x, Linear(p, name+".mlp.fc2", h, d, Xavier))
+		h = op.GELU(p.G, Linear(p, name+".mlp.fc1", h))
+		y = op.Add(p.G, x, Linear(p, name+".mlp.fc2", h))
 	})
 	return y, qkv
 }

@@ -9,9 +9,26 @@ import (
 // spectrogram.
 type Patch struct{ T, H, W int }
 
+// Patches are the flattened patches of a view.
+type Patches struct {
+	Tokens *graph.Node // [B,N,elements of a patch]
+	Grid   []int       // of the tokens
+	// Square tells that a video's frames are square; spectrograms count as square.
+	Square bool
+}
+
+// First keeps the first n clips.
+func (p Patches) First(g *graph.Graph, n int) Patches {
+	if n != p.Tokens.Shape[0] {
+		p.Tokens = op.Slice(g, p.Tokens, 0, 0, n)
+	}
+	return p
+}
+
 // Patchify cuts x into flattened patches. A video [B,C,T,H,W] becomes [B, t·h·w, pt·ph·pw·C], tokens ordered (t h w),
-// each flattened (pt ph pw c); a spectrogram [B,C,F,S] becomes [B, h·w, ph·pw·C]. It also returns the grid of tokens.
-func Patchify(g *graph.Graph, x *graph.Node, p Patch) (tokens *graph.Node, grid []int) {
+// each flattened (pt ph pw c); a spectrogram [B,C,F,S] becomes [B, h·w, ph·pw·C]. Bytes, which only videos may be kept as,
+// are pixels: they are normalised by norm on the way.
+func Patchify(g *graph.Graph, x *graph.Node, p Patch, norm op.Normalization) Patches {
 	s := x.Shape
 	fit := func(size, patch int) int {
 		if patch < 1 || size%patch != 0 {
@@ -23,12 +40,16 @@ func Patchify(g *graph.Graph, x *graph.Node, p Patch) (tokens *graph.Node, grid 
 		h, w := fit(s[2], p.H), fit(s[3], p.W)
 		x = g.Reshape(x, s[0], s[1], h, p.H, w, p.W)
 		x = op.Permute(g, x, 0, 2, 4, 3, 5, 1)
-		return g.Reshape(x, s[0], h*w, p.H*p.W*s[1]), []int{h, w}
+		return Patches{g.Reshape(x, s[0], h*w, p.H*p.W*s[1]), []int{h, w}, true}
 	}
 	t, h, w := fit(s[2], p.T), fit(s[3], p.H), fit(s[4], p.W)
+	grid, square := []int{t, h, w}, s[3] == s[4]
+	if x.Type == graph.Uint8 {
+		return Patches{op.PixelPatches(g, x, [3]int{p.T, p.H, p.W}, norm), grid, square}
+	}
 	x = g.Reshape(x, s[0], s[1], t, p.T, h, p.H, w, p.W)
 	x = op.Permute(g, x, 0, 2, 4, 6, 3, 5, 7, 1)
-	return g.Reshape(x, s[0], t*h*w, p.T*p.H*p.W*s[1]), []int{t, h, w}
+	return Patches{g.Reshape(x, s[0], t*h*w, p.T*p.H*p.W*s[1]), grid, square}
 }
 
 func product(xs []int) int { return graph.Shape(xs).Size() }

@@ -9,6 +9,7 @@ import (
 
 	"goxkd/cpu"
 	"goxkd/graph"
+	"goxkd/graph/op"
 )
 
 // Tokens are ordered (t h w), each patch (pt ph pw c): every element carries its coordinates.
@@ -18,7 +19,8 @@ func TestPatchifyVideo(t *testing.T) {
 	var tokens *graph.Node
 	var grid []int
 	g, err := graph.Build(func(g *graph.Graph) {
-		tokens, grid = Patchify(g, g.Input("x", 1, c, frames, h, w), Patch{T: 2, H: 3, W: 2})
+		p := Patchify(g, g.Input("x", 1, c, frames, h, w), Patch{T: 2, H: 3, W: 2}, op.Normalization{})
+		tokens, grid = p.Tokens, p.Grid
 		g.Keep(tokens)
 	})
 	require.NoError(t, err)
@@ -45,7 +47,7 @@ func TestPatchifyVideo(t *testing.T) {
 
 func TestPatchifyRefusesRaggedViews(t *testing.T) {
 	_, err := graph.Build(func(g *graph.Graph) {
-		Patchify(g, g.Input("x", 1, 1, 9, 8), Patch{H: 4, W: 4})
+		Patchify(g, g.Input("x", 1, 1, 9, 8), Patch{H: 4, W: 4}, op.Normalization{})
 	})
 	require.ErrorContains(t, err, "a patch of 4 does not divide a view of 9")
 }

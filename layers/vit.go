@@ -24,38 +24,30 @@ type Encoder struct {
 	Cls                 bool
 	Patch               Patch
 	Grid                []int // tokens of the global view
-	Square              bool  // the global view is square (audio: always true)
 	PatchDim            int   // elements of one patch
 }
 
-// Declare makes the parameters in the released code's order.
+// Declare enters the parameters in the released code's order.
 func (e *Encoder) Declare() {
 	if e.Cls {
-		e.P.Get(e.Name+".cls_token", Normal, 1, 1, e.Dim)
+		e.P.Declare(e.Name+".cls_token", Normal, 1, 1, e.Dim)
 	}
-	e.positions()
-	e.P.Get(e.Name+"."+e.Embed+".proj.weight", Xavier, e.Dim, e.PatchDim)
-	e.P.Get(e.Name+"."+e.Embed+".proj.bias", Zeros, e.Dim)
+	e.P.Declare(e.Name+".enc_pos_embed", TruncNormal, 1, e.extra()+product(e.Grid), e.Dim)
+	declareLinear(e.P, e.Name+"."+e.Embed+".proj", Xavier, e.Dim, e.PatchDim)
 	for i := 0; i < e.Depth; i++ {
 		declareBlock(e.P, fmt.Sprintf("%s.%d", e.Blocks, i), e.Dim)
 	}
-	e.P.Get(e.Name+".encoder_norm.weight", Ones, e.Dim)
-	e.P.Get(e.Name+".encoder_norm.bias", Zeros, e.Dim)
+	declareNorm(e.P, e.Name+".encoder_norm", e.Dim)
 }
 
-// declareBlock makes a block's parameters in the released code's order.
+// declareBlock enters a block's parameters in the released code's order.
 func declareBlock(p *Params, name string, d int) {
-	p.Get(name+".norm1.weight", Ones, d)
-	p.Get(name+".norm1.bias", Zeros, d)
-	p.Get(name+".attn.qkv.weight", Xavier, 3*d, d)
-	p.Get(name+".attn.proj.weight", Xavier, d, d)
-	p.Get(name+".attn.proj.bias", Zeros, d)
-	p.Get(name+".norm2.weight", Ones, d)
-	p.Get(name+".norm2.bias", Zeros, d)
-	p.Get(name+".mlp.fc1.weight", Xavier, 4*d, d)
-	p.Get(name+".mlp.fc1.bias", Zeros, 4*d)
-	p.Get(name+".mlp.fc2.weight", Xavier, d, 4*d)
-	p.Get(name+".mlp.fc2.bias", Zeros, d)
+	declareNorm(p, name+".norm1", d)
+	p.Declare(name+".attn.qkv.weight", Xavier, 3*d, d)
+	declareLinear(p, name+".attn.proj", Xavier, d, d)
+	declareNorm(p, name+".norm2", d)
+	declareLinear(p, name+".mlp.fc1", Xavier, 4*d, d)
+	declareLinear(p, name+".mlp.fc2", Xavier, d, 4*d)
 }
 
 // extra is the number of tokens before the patches.
@@ -64,10 +56,6 @@ func (e *Encoder) extra() int {
 		return 1
 	}
 	return 0
-}
-
-func (e *Encoder) positions() *graph.Node {
-	return e.P.Get(e.Name+".enc_pos_embed", TruncNormal, 1, e.extra()+product(e.Grid), e.Dim)
 }
 
 // Visible names the tokens that a masked pass keeps: ids [B,K] and, for each token, its place among them or -1 [B,N].
@@ -91,21 +79,20 @@ func (t Encoded) PatchTokens(g *graph.Graph) *graph.Node {
 // Pooled is the mean over patch tokens [B,D].
 func (t Encoded) Pooled(g *graph.Graph) *graph.Node { return op.MeanAxis(g, t.PatchTokens(g), 1) }
 
-// Encode runs the ViT on a view (a video [B,C,T,H,W] or spectrogram [B,C,F,S]); with visible, on those tokens only.
-func (e *Encoder) Encode(view *graph.Node, visible *Visible) Encoded {
+// Encode runs the ViT on the patches of a view; with visible, on those tokens only.
+func (e *Encoder) Encode(view Patches, visible *Visible) Encoded {
 	g := e.P.G
-	patches, grid := Patchify(g, view, e.Patch)
+	patches, grid := view.Tokens, view.Grid
 	if patches.Shape[2] != e.PatchDim {
 		graph.Failf("%s: patches of %d elements, expected %d", e.Name, patches.Shape[2], e.PatchDim)
 	}
-	x := Linear(e.P, e.Name+"."+e.Embed+".proj", patches, e.Dim, Xavier)
-	pos := g.Reshape(e.positions(), e.extra()+product(e.Grid), e.Dim)
+	x := Linear(e.P, e.Name+"."+e.Embed+".proj", patches)
+	pos := g.Reshape(e.P.Node(e.Name+".enc_pos_embed"), e.extra()+product(e.Grid), e.Dim)
 	patchPos := pos
 	if e.Cls {
 		patchPos = op.Slice(g, pos, 0, 1, pos.Shape[0])
 	}
-	square := len(grid) == 2 || view.Shape[3] == view.Shape[4]
-	if product(grid) != product(e.Grid) || !square {
+	if product(grid) != product(e.Grid) || !view.Square {
 		name := fmt.Sprintf("interpolation/%v→%v", e.Grid, grid)
 		m := g.Lookup(name)
 		if m == nil {
@@ -118,7 +105,7 @@ func (e *Encoder) Encode(view *graph.Node, visible *Visible) Encoded {
 		x = op.Gather(g, x, visible.IDs, visible.Inverse)
 	}
 	if e.Cls {
-		cls := g.Reshape(e.P.Get(e.Name+".cls_token", Normal, 1, 1, e.Dim), 1, e.Dim)
+		cls := g.Reshape(e.P.Node(e.Name+".cls_token"), 1, e.Dim)
 		cls = op.Add(g, cls, op.Slice(g, pos, 0, 0, 1))
 		x = op.Concat(g, 1, op.Spread(g, cls, 0, x.Shape[0], 1), x)
 	}
@@ -152,6 +139,22 @@ type Decoder struct {
 	Cls      bool
 	Tokens   int // patches of the global view
 	PatchDim int
+	From     int // width of the encoder
+}
+
+// Declare enters the parameters.
+func (d *Decoder) Declare() {
+	d.P.Declare(d.Name+".mask_token", Normal, 1, 1, d.Dim)
+	d.P.Declare(d.Name+".dec_pos_embed", TruncNormal, 1, d.extra()+d.Tokens, d.Dim)
+	if d.From != d.Dim {
+		declareLinear(d.P, d.Name+".mid_proj", Xavier, d.Dim, d.From)
+	}
+	for i := 0; i < d.Depth; i++ {
+		declareBlock(d.P, fmt.Sprintf("%s.decoder.blocks.%d", d.Name, i), d.Dim)
+	}
+	if d.PatchDim != d.Dim {
+		declareLinear(d.P, d.Name+".out_proj", Xavier, d.PatchDim, d.Dim)
+	}
 }
 
 func (d *Decoder) extra() int {
@@ -164,10 +167,9 @@ func (d *Decoder) extra() int {
 // Decode maps visible tokens [B,extra+K,E] to predicted patches [B,N,PatchDim]; mask [B,N] is 1 where a patch was hidden.
 func (d *Decoder) Decode(x *graph.Node, visible Visible, mask *graph.Node) *graph.Node {
 	g, p := d.P.G, d.P
-	token := p.Get(d.Name+".mask_token", Normal, 1, 1, d.Dim)
-	pos := p.Get(d.Name+".dec_pos_embed", TruncNormal, 1, d.extra()+d.Tokens, d.Dim)
-	if x.Shape.Last() != d.Dim {
-		x = Linear(p, d.Name+".mid_proj", x, d.Dim, Xavier)
+	token, pos := p.Node(d.Name+".mask_token"), p.Node(d.Name+".dec_pos_embed")
+	if d.From != d.Dim {
+		x = Linear(p, d.Name+".mid_proj", x)
 	}
 	b, k := x.Shape[0], x.Shape[1]
 	patches := x
@@ -187,7 +189,7 @@ func (d *Decoder) Decode(x *graph.Node, visible Visible, mask *graph.Node) *grap
 		})
 	}
 	if d.PatchDim != d.Dim {
-		full = Linear(p, d.Name+".out_proj", full, d.PatchDim, Xavier)
+		full = Linear(p, d.Name+".out_proj", full)
 	}
 	if d.Cls {
 		full = op.Slice(g, full, 1, 1, 1+d.Tokens)

@@ -1,5 +1,5 @@
 // y[o,i] = scale · Σ over r of x[o,r,i], y = scale · x repeated along a new axis, y[r] = Σ a·b over rows,
-// y[r,c] = x[r,c] · s[r], y = √Σ x².
+// y[r,c] = x[r,c] · s[r].
 //
 // Long sums have two stages: `chunks` threads take every chunks-th term each, then their figures are added in order.
 struct Params {
@@ -87,29 +87,4 @@ fn mul_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num:
         y[i] = x[i] * s[at.x];
         at = ahead(at, by, params.width);
     }
-}
-
-// One thread sums every chunks-th square: x [n] to y [chunks].
-@compute @workgroup_size(64)
-fn square_sum(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
-    let chunk = group_of(wid, num) * 64u + t;
-    if (chunk >= params.chunks) { return; }
-    var sum: Sum;
-    for (var i = chunk; i < params.n; i += params.chunks) {
-        sum = plus(sum, x[i] * x[i]);
-    }
-    y[chunk] = sum_of(sum);
-}
-
-// The root of the sum of one row: x [1, width] to y [1].
-@compute @workgroup_size(64)
-fn root_sum(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
-    let row = row_of(group_of(wid, num), t);
-    if (row >= params.rows) { return; }
-    var sum: Sum;
-    for (var c = lane_of(t); c < params.width; c += LANES) {
-        sum = plus(sum, x[c]);
-    }
-    let all = row_sum(sum_of(sum), t);
-    if (lane_of(t) == 0u) { y[row] = sqrt(all); }
 }

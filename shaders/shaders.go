@@ -28,6 +28,9 @@ type Binding struct {
 	Uniform bool
 	// Vector is the number of 4-byte words of one element: 4 for array<vec4<f32>>, otherwise 1.
 	Vector int
+	// Element is the type of an element; Packed tells that it is no float32 but words of packed elements, array<u32>.
+	Element string
+	Packed  bool
 }
 
 // Field is one member of the uniform struct.
@@ -44,6 +47,7 @@ type Source struct {
 var (
 	includeLine = regexp.MustCompile(`^\s*//!?include\s+(\w+)\s*$`)
 	bindingDecl = regexp.MustCompile(`@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;]+);`)
+	arrayOf     = regexp.MustCompile(`array<\s*([\w<>]+?)\s*>\s*$`)
 	paramsDecl  = regexp.MustCompile(`struct\s+Params\s*\{([^}]*)\}`)
 	fieldDecl   = regexp.MustCompile(`(\w+)\s*:\s*(\w+)`)
 	comment     = regexp.MustCompile(`//[^\n]*`)
@@ -155,6 +159,10 @@ func (s *Source) scan(text string) error {
 			b.Write = m[4] == "read_write"
 			if strings.Contains(m[6], "vec4") {
 				b.Vector = 4
+			}
+			if e := arrayOf.FindStringSubmatch(m[6]); e != nil {
+				b.Element = e[1]
+				b.Packed = e[1] == "u32"
 			}
 		default:
 			return fmt.Errorf("shaders: %s.wgsl: %s is in the address space %s", s.File, m[5], m[3])

@@ -46,10 +46,7 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 		Metadata: map[string]string{metaPlan: string(plan), metaStep: strconv.Itoa(t.done)},
 		Tensors:  map[string]safetensors.Tensor{},
 	}
-	for _, n := range t.Step.Graph.Nodes {
-		if n.Kind != graph.KindState {
-			continue
-		}
+	for _, n := range t.Step.Kept() {
 		data := make([]float32, n.Shape.Size())
 		if err := t.exec.Read(n, data); err != nil {
 			return nil, err
@@ -125,10 +122,7 @@ func (t *Trainer) Resume(l *Loaded) error {
 			l.Plan.Config.Variant, l.Plan.Config.Batch, l.Plan.Config.Encoder, t.Plan.Config.Variant, t.Plan.Config.Batch, t.Plan.Config.Encoder)
 	}
 	var errs []error
-	for _, n := range t.Step.Graph.Nodes {
-		if n.Kind != graph.KindState {
-			continue
-		}
+	for _, n := range t.Step.Kept() {
 		data, err := l.tensor(n)
 		if err == nil {
 			err = t.exec.Write(n, data)

@@ -13,7 +13,7 @@ func TestParameterCounts(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, SetVariant(&c, &spec, variant))
 		c.Batch = 1
-		step, err := BuildStep(c, false)
+		step, err := BuildStep(c, StepOptions{})
 		require.NoError(t, err)
 		require.Equal(t, want, step.Trainable(), variant)
 	}
@@ -47,7 +47,7 @@ func TestEveryConfigurationBuilds(t *testing.T) {
 						require.NoError(t, SetVariant(&c, &spec, variant))
 						c.Batch, c.Cls, c.Attention, c.TeacherView = 2, cls, attention, view
 						c.Video.Locals, c.Audio.Locals = locals[0], locals[1]
-						_, err = BuildStep(c, true)
+						_, err = BuildStep(c, StepOptions{Keep: true})
 						if view == TeacherLocal0 && (locals[0] == 0 || locals[1] == 0) {
 							require.ErrorContains(t, err, "teacher_view local0 needs a local view")
 							continue

@@ -11,15 +11,23 @@ import (
 // Features is the graph of one frozen encoder on unmasked global views.
 type Features struct {
 	Graph  *graph.Graph
-	Params []layers.Param
+	Params []*layers.Param
 	View   *graph.Node // [B,C,...]
 	Tokens *graph.Node // [B,extra+N,D], after the final LayerNorm
 	Pooled *graph.Node // [B,D], the mean over patch tokens
 }
 
-// BuildFeatures builds the encoder of one network for the given batch. With tokens, every token may be read, else only the
-// pooled features.
-func BuildFeatures(c Config, m Modality, r Role, batch int, tokens bool) (*Features, error) {
+// FeatureOptions shape a graph of features.
+type FeatureOptions struct {
+	// Tokens has every token kept for reading, else only the pooled features are.
+	Tokens bool
+	// Floats is as in StepOptions.
+	Floats bool
+}
+
+// BuildFeatures builds the encoder of one network for the given batch. Compiled against the store of a training step, it
+// sees that step's weights.
+func BuildFeatures(c Config, m Modality, r Role, batch int, opt FeatureOptions) (*Features, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -27,11 +35,12 @@ func BuildFeatures(c Config, m Modality, r Role, batch int, tokens bool) (*Featu
 	g, err := graph.Build(func(g *graph.Graph) {
 		p := &layers.Params{G: g}
 		net := newNetwork(c, p, m, r)
-		f.View = g.Input(m.String()+"_global", c.viewShape(m, false, batch)...)
-		encoded := net.Encode(f.View, nil)
+		p.PlaceAlone()
+		f.View = g.InputAs(m.String()+"_global", keptAs(m, opt.Floats), c.viewShape(m, false, batch)...)
+		encoded := net.Encode(layers.Patchify(g, f.View, net.Patch, pixels), nil)
 		f.Tokens = encoded.Tokens
 		f.Pooled = g.Keep(encoded.Pooled(g))
-		if tokens {
+		if opt.Tokens {
 			g.Keep(f.Tokens)
 		}
 		f.Params = p.List
@@ -42,19 +51,19 @@ func BuildFeatures(c Config, m Modality, r Role, batch int, tokens bool) (*Featu
 
 // Extract computes pooled features [n,D] of views, batch by batch; the last batch may be short. views holds n views one
 // after the other.
-func (f *Features) Extract(ctx context.Context, e graph.Executor, views []float32) ([]float32, error) {
+func (f *Features) Extract(ctx context.Context, e graph.Executor, views View) ([]float32, error) {
 	size := f.View.Shape[1:].Size()
-	if len(views)%size != 0 {
-		return nil, fmt.Errorf("%d elements are no whole number of views of %v", len(views), f.View.Shape[1:])
+	elements := len(views.Floats) + len(views.Bytes)
+	if elements%size != 0 {
+		return nil, fmt.Errorf("%d elements are no whole number of views of %v", elements, f.View.Shape[1:])
 	}
-	n, batch, dim := len(views)/size, f.View.Shape[0], f.Pooled.Shape[1]
+	n, batch, dim := elements/size, f.View.Shape[0], f.Pooled.Shape[1]
 	out := make([]float32, 0, n*dim)
-	in, pooled := make([]float32, batch*size), make([]float32, batch*dim)
+	pooled := make([]float32, batch*dim)
 	for at := 0; at < n; at += batch {
 		k := min(batch, n-at)
-		copy(in, views[at*size:(at+k)*size])
-		clear(in[k*size:])
-		if err := e.Write(f.View, in); err != nil {
+		in := View{Floats: whole(views.Floats, at*size, k*size, batch*size), Bytes: whole(views.Bytes, at*size, k*size, batch*size)}
+		if err := writeViews(e, f.View, in); err != nil {
 			return nil, err
 		}
 		if err := e.Run(ctx); err != nil {
@@ -66,4 +75,15 @@ func (f *Features) Extract(ctx context.Context, e graph.Executor, views []float3
 		out = append(out, pooled[:k*dim]...)
 	}
 	return out, nil
+}
+
+// whole gives n elements from an offset on, filled up to size with zeros.
+func whole[T any](data []T, from, n, size int) []T {
+	if data == nil {
+		return nil
+	}
+	if n == size {
+		return data[from : from+n]
+	}
+	return append(append(make([]T, 0, size), data[from:from+n]...), make([]T, size-n)...)
 }

@@ -18,16 +18,16 @@ func source(seed uint64, key string) *rand.Rand {
 }
 
 // initial draws a parameter's first value; it depends on the seed and the name alone.
-func initial(q layers.Param, seed uint64) []float32 {
-	rng := source(seed, q.Node.Name)
-	data := make([]float32, q.Node.Shape.Size())
+func initial(q *layers.Param, seed uint64) []float32 {
+	rng := source(seed, q.Name)
+	data := make([]float32, q.Shape.Size())
 	const std = 0.02
 	for i := range data {
 		switch q.Init {
 		case layers.Ones:
 			data[i] = 1
 		case layers.Xavier:
-			bound := math.Sqrt(6 / float64(q.Node.Shape[0]+q.Node.Shape[1]))
+			bound := math.Sqrt(6 / float64(q.Shape[0]+q.Shape[1]))
 			data[i] = float32(bound * (2*rng.Float64() - 1))
 		case layers.Normal:
 			data[i] = float32(std * rng.NormFloat64())
@@ -45,18 +45,15 @@ func initial(q layers.Param, seed uint64) []float32 {
 // Initialize writes the first weights: students and decoders drawn from the seed, teachers as copies of their students,
 // moments and centres zero.
 func (s *Step) Initialize(e graph.Executor, seed uint64) error {
-	inits := map[*graph.Node]layers.Param{}
+	params := map[*graph.Node]*layers.Param{}
 	for _, q := range s.Params {
-		inits[q.Node] = q
+		params[q.Node] = q
 	}
-	for _, n := range s.Graph.Nodes {
-		if n.Kind != graph.KindState {
-			continue
-		}
+	for _, n := range s.Kept() {
 		data := make([]float32, n.Shape.Size())
-		if q, ok := inits[n]; ok {
-			if student := s.teacherSource(n.Name); student != nil {
-				q = inits[student]
+		if q := params[n]; q != nil {
+			if q.Student != nil {
+				q = q.Student
 			}
 			data = initial(q, seed)
 		}

@@ -2,21 +2,32 @@ package xkd
 
 import (
 	"goxkd/graph"
+	"goxkd/graph/op"
 	"goxkd/layers"
+	"goxkd/media/views"
 )
 
 // Modality is video or audio.
-type Modality int
+type Modality = layers.Modality
 
 // The modalities, in the released code's order.
 const (
-	Video Modality = iota
-	Audio
+	Video = layers.Video
+	Audio = layers.Audio
 )
 
-func (m Modality) String() string { return [...]string{"video", "audio"}[m] }
+// short is the modality in state-dict names.
+func short(m Modality) string { return [...]string{"vid", "aud"}[m] }
 
-func (m Modality) short() string { return [...]string{"vid", "aud"}[m] }
+// pixels is what video is normalised by.
+var pixels = op.Normalization{Mean: wide(views.VideoMean), Std: wide(views.VideoStd)}
+
+func wide(v [3]float32) (out [3]float64) {
+	for i := range v {
+		out[i] = float64(v[i])
+	}
+	return out
+}
 
 // Role is student or teacher.
 type Role int
@@ -32,12 +43,12 @@ func (r Role) String() string { return [...]string{"student", "teacher"}[r] }
 // network is one of the four: a ViT with its head.
 type network struct {
 	layers.Encoder
-	head   string        // state-dict prefix
-	params []*graph.Node // in the released code's order, shared ones included
+	head   string          // state-dict prefix
+	params []*layers.Param // in the released code's order, shared ones included
 }
 
 // netName is the state-dict prefix: vid_student, aud_teacher, ...
-func netName(m Modality, r Role) string { return m.short() + "_" + r.String() }
+func netName(m Modality, r Role) string { return short(m) + "_" + r.String() }
 
 // shared reports whether the role's transformer blocks serve both modalities.
 func (c Config) shared(r Role) bool {
@@ -68,18 +79,30 @@ func newNetwork(c Config, p *layers.Params, m Modality, r Role) network {
 		e.Grid = []int{a.Global[1] / a.Patch[0], a.Global[2] / a.Patch[1]}
 		e.PatchDim = a.Global[0] * a.Patch[0] * a.Patch[1]
 	}
-	was := p.Trainable
-	p.Trainable, p.Asked = r == Student, nil
+	p.Trained, p.Modality, p.Declared = r == Student, m, nil
 	e.Declare()
 	layers.DeclareHead(p, name+".head", c.Encoder.Dim, c.Head)
-	p.Trainable = was
-	return network{e, name + ".head", unique(p.Asked)}
+	return network{e, name + ".head", unique(p.Declared)}
+}
+
+// follow makes a teacher the moving average of its own modality's student, tensor by tensor. A tensor shared by both
+// teachers follows both; its first student is the one it starts from.
+func (n network) follow(student network, m Modality) {
+	for i, q := range n.params {
+		if q.Student == nil {
+			q.Student = student.params[i]
+		}
+		if q.Student != student.params[i] || !q.Shape.Equal(q.Student.Shape) {
+			graph.Failf("%s cannot follow both %s and %s", q.Name, q.Student.Name, student.params[i].Name)
+		}
+		q.Follows[m] = true
+	}
 }
 
 // unique drops repetitions, keeping the order.
-func unique(list []*graph.Node) []*graph.Node {
-	seen := map[*graph.Node]bool{}
-	var out []*graph.Node
+func unique(list []*layers.Param) []*layers.Param {
+	seen := map[*layers.Param]bool{}
+	var out []*layers.Param
 	for _, n := range list {
 		if !seen[n] {
 			seen[n] = true
@@ -89,12 +112,15 @@ func unique(list []*graph.Node) []*graph.Node {
 	return out
 }
 
-// newDecoder describes a modality's decoder; its parameters are made as it is used.
+// newDecoder declares a modality's decoder.
 func newDecoder(c Config, p *layers.Params, m Modality, e network) layers.Decoder {
-	return layers.Decoder{
-		P: p, Size: c.Decoder, Name: m.short() + "_ae", Cls: c.Cls,
-		Tokens: graph.Shape(e.Grid).Size(), PatchDim: e.PatchDim,
+	p.Trained, p.Modality = true, m
+	d := layers.Decoder{
+		P: p, Size: c.Decoder, Name: short(m) + "_ae", Cls: c.Cls,
+		Tokens: graph.Shape(e.Grid).Size(), PatchDim: e.PatchDim, From: c.Encoder.Dim,
 	}
+	d.Declare()
+	return d
 }
 
 // viewShape is the shape of a view with the batch in front.

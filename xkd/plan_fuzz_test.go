@@ -36,7 +36,7 @@ func FuzzPlan(f *testing.F) {
 		if c.VideoTokens()+c.AudioTokens()+locals > 2048 || c.Encoder.Depth+c.Decoder.Depth > 16 || c.Head.Layers > 8 {
 			return // takes too long to build many times
 		}
-		_, err = BuildStep(c, false)
+		_, err = BuildStep(c, StepOptions{})
 		require.NoError(t, err)
 	})
 }

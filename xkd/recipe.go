@@ -12,6 +12,7 @@ import (
 type Recipe struct {
 	Steps       int        `json:"steps"`
 	Seed        uint64     `json:"seed"`
+	Accumulate  int        `json:"accumulate,omitempty"` // micro-batches of a step; 0 means 1
 	LR          Ramp       `json:"lr"`
 	WeightDecay Ramp       `json:"weight_decay"`
 	EMA         [2]Ramp    `json:"ema"`          // teachers' momentum: video, audio

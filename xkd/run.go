@@ -109,7 +109,7 @@ func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
 	loader, err := views.NewLoader(loading, src, plan.Media, views.LoaderConfig{
-		Batch: plan.Config.Batch, Seed: plan.Recipe.Seed, Workers: opt.Workers, StartStep: t.done,
+		Batch: plan.Config.Batch, Seed: plan.Recipe.Seed, Workers: opt.Workers, StartStep: t.done * t.MicroBatches(),
 	})
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 	saved := -1
 	steps := t.Plan.Recipe.Steps
 	for t.done < steps && ctx.Err() == nil {
-		batch, err := loader.Next()
+		batches, err := next(loader, t.MicroBatches())
 		if err != nil {
 			if ctx.Err() != nil {
 				break
@@ -144,11 +144,13 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 		}
 		lr := t.Plan.Recipe.At(t.done).LR
 		// A step is finished once begun: a half-run step would leave the weights undefined.
-		losses, err := t.Train(context.WithoutCancel(ctx), batch)
+		losses, err := t.Train(context.WithoutCancel(ctx), batches...)
 		if err != nil {
 			return nil, err
 		}
-		loader.Release(batch)
+		for _, b := range batches {
+			loader.Release(b)
+		}
 		stats := loader.Stats()
 		s.Steps, s.Losses, s.Skipped, s.Bad = t.done, losses, stats.Skipped, stats.Reasons
 		line, err := json.Marshal(metric{t.done, losses.Map(), lr, time.Since(began).Seconds(), stats.Skipped})
@@ -162,7 +164,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 		if opt.Progress != nil {
 			p := Progress{Step: t.done, Steps: steps, Losses: losses, LR: lr, Skipped: stats.Skipped, Waiting: rate.waiting}
 			p.StepsPerSecond = rate.perSecond
-			p.ClipsPerSecond = rate.perSecond * float64(t.Plan.Config.Batch)
+			p.ClipsPerSecond = rate.perSecond * float64(t.Plan.Config.Batch*t.MicroBatches())
 			if rate.perSecond > 0 {
 				p.Left = time.Duration(float64(steps-t.done) / rate.perSecond * float64(time.Second))
 			}
@@ -183,6 +185,18 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 		}
 	}
 	return s, nil
+}
+
+// next takes the micro-batches of a step.
+func next(loader *views.Loader, n int) (list []*views.Batch, err error) {
+	for range n {
+		b, err := loader.Next()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, b)
+	}
+	return list, nil
 }
 
 // PrepareFolder makes a run's folder, sees that it can be written and that it holds a checkpoint to resume, or else none

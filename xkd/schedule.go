@@ -30,12 +30,12 @@ func (s *Step) WriteSchedule(e graph.Executor, v Schedule) error {
 		}
 	}
 	writes := map[*graph.Node][]float32{
-		s.sched.optim:     hyper(v.Step),
-		s.sched.optimLast: hyper(v.LastLayerStep),
+		s.sched.optim: append(hyper(v.Step), hyper(v.LastLayerStep)...),
+		s.sched.ema:   {float32(v.EMA[Video]), float32(v.EMA[Audio])},
+		s.sched.share: {float32(1 / float64(max(v.Micro, 1)))},
 	}
 	for m := range s.sched.temp {
 		writes[s.sched.temp[m]] = []float32{float32(v.TeacherTemp[m])}
-		writes[s.sched.ema[m]] = []float32{float32(v.EMA[m])}
 		writes[s.sched.centre[m]] = []float32{float32(v.Centre[m])}
 	}
 	for n, data := range writes {
@@ -44,6 +44,19 @@ func (s *Step) WriteSchedule(e graph.Executor, v Schedule) error {
 		}
 	}
 	return nil
+}
+
+// WriteMicro tells which micro-batch of the step comes next, counted from 0: the first one's gradients replace the last step's
+// sums.
+func (s *Step) WriteMicro(e graph.Executor, i int) error {
+	if s.sched.fresh == nil {
+		return nil
+	}
+	fresh := float32(0)
+	if i == 0 {
+		fresh = 1
+	}
+	return e.Write(s.sched.fresh, []float32{fresh})
 }
 
 // Ramp is a value that warms up linearly and then follows a cosine.

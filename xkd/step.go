@@ -2,16 +2,21 @@ package xkd
 
 import (
 	"fmt"
-	"strings"
 
 	"goxkd/graph"
 	"goxkd/graph/op"
 	"goxkd/layers"
 )
 
+// The stages of a step: the gradients of a micro-batch are added to the gradients' banks, then all states are updated.
+const (
+	StageGradients graph.Stage = iota
+	StageUpdate
+)
+
 // ModalityInputs are the tensors of one modality that the caller writes before each step.
 type ModalityInputs struct {
-	Global  *graph.Node // [B,C,...]
+	Global  *graph.Node // [B,C,...]; video may be kept as bytes
 	Locals  *graph.Node // [V·B,C,...] view-major, nil without local views
 	IDs     *graph.Node // [B,K] visible patches
 	Inverse *graph.Node // [B,N] place of each patch among the visible, or -1
@@ -26,13 +31,18 @@ type Schedule struct {
 	Step, LastLayerStep int
 	// TeacherTemp and EMA are by modality; Centre is the momentum of the video teacher's centre, then the audio teacher's.
 	TeacherTemp, EMA, Centre [2]float64
+	// Micro is the number of micro-batches whose gradients are averaged; 0 means one.
+	Micro int
 }
 
 // scheduleInputs are its tensors.
 type scheduleInputs struct {
-	optim, optimLast *graph.Node // op.HyperSize
-	temp, ema        [2]*graph.Node
-	centre           [2]*graph.Node
+	optim  *graph.Node // [2,op.HyperSize]: the heads' last layers in the second row
+	ema    *graph.Node // [2], by modality
+	temp   [2]*graph.Node
+	centre [2]*graph.Node
+	share  *graph.Node // of a micro-batch in the step, [1]
+	fresh  *graph.Node // 1 at a step's first micro-batch, [1]; nil where there is but one
 }
 
 // LossNames are the parts of the loss as the released code names them, in the order of Step.Losses. vt2as reads "video
@@ -51,38 +61,61 @@ type Step struct {
 	// Losses [len(LossNames)] holds all losses.
 	Losses *graph.Node
 	// Params are the model's parameters: students, teachers, decoders.
-	Params []layers.Param
-	// Moments are AdamW's states by parameter.
-	Moments map[*graph.Node][2]*graph.Node
+	Params []*layers.Param
 	// Centres of the teachers' outputs, by modality.
 	Centres [2]*graph.Node
-	// Grads are the gradients before clipping, by parameter.
-	Grads map[*graph.Node]*graph.Node
+	// Gradients are the banks that hold the sums over micro-batches of all that has to be averaged between stages: the
+	// gradients before clipping and the means of the teachers' outputs. Who exchanges them between machines reads and writes
+	// them between the stages, with Schedule.Micro counting the micro-batches of all.
+	Gradients []*graph.Node
+	// Grads are the sums of gradients in those banks, by parameter.
+	Grads map[*layers.Param]*graph.Node
 	// Clipped are the students' tensors in the order in which they are clipped, and Norms [len(Clipped)] the norms of
 	// their gradients before that.
-	Clipped []*graph.Node
+	Clipped []*layers.Param
 	Norms   *graph.Node
 	// Outputs of the heads, by role and modality: teachers [B,K], students [V·B,K].
 	Outputs [2][2]*graph.Node
+	opt     StepOptions
+	means   [2]*graph.Node // of the teachers' outputs, by modality
 }
 
-// BuildStep builds the graph of one training step (method, section 1). With grads, every gradient and norm is kept for
-// reading; otherwise only the losses are.
-func BuildStep(c Config, grads bool) (*Step, error) {
+// StepOptions shape the graph of a step.
+type StepOptions struct {
+	// Keep has every gradient and norm kept for reading after a run; otherwise only the losses are.
+	Keep bool
+	// Accumulate is the number of micro-batches of a step, at least 1; with more than one, gradients are summed in banks of
+	// their own.
+	Accumulate int
+	// Binding is the greatest number of bytes of one bank, as graph.Device has it.
+	Binding int64
+	// Floats has video views written as normalised float32 instead of bytes, to replay recorded steps.
+	Floats bool
+}
+
+// bankBytes bounds a bank whatever the device allows: memory for gradients is held from a bank's first gradient on.
+const bankBytes = 512 << 20
+
+// BuildStep builds the graph of one training step (method, section 1).
+func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Step{Config: c, Moments: map[*graph.Node][2]*graph.Node{}, Grads: map[*graph.Node]*graph.Node{}}
+	opt.Accumulate = max(opt.Accumulate, 1)
+	if opt.Binding == 0 || opt.Binding > bankBytes {
+		opt.Binding = bankBytes
+	}
+	s := &Step{Config: c, Grads: map[*layers.Param]*graph.Node{}, opt: opt}
 	g, err := graph.Build(func(g *graph.Graph) { s.build(g) })
 	if err != nil {
 		return nil, err
 	}
 	s.Graph = g
 	g.Keep(s.Losses)
-	if grads {
+	if opt.Keep {
 		g.Keep(s.Norms)
-		for _, d := range s.Grads {
-			g.Keep(d)
+		for _, b := range s.Gradients {
+			g.Keep(b)
 		}
 	}
 	return s, nil
@@ -90,26 +123,38 @@ func BuildStep(c Config, grads bool) (*Step, error) {
 
 func (s *Step) build(g *graph.Graph) {
 	c := s.Config
-	p := &layers.Params{G: g, Trainable: true}
+	p := &layers.Params{G: g}
 	s.inputs(g)
 	var nets [2][2]network // role, modality
-	for _, r := range []Role{Student, Teacher} {
-		for _, m := range []Modality{Video, Audio} {
-			nets[r][m] = newNetwork(c, p, m, r)
-		}
+	var decoders [2]layers.Decoder
+	for _, m := range []Modality{Video, Audio} {
+		nets[Student][m] = newNetwork(c, p, m, Student)
 	}
+	for _, m := range []Modality{Video, Audio} {
+		decoders[m] = newDecoder(c, p, m, nets[Student][m])
+	}
+	trained := len(p.List)
+	for _, m := range []Modality{Video, Audio} {
+		nets[Teacher][m] = newNetwork(c, p, m, Teacher)
+		nets[Teacher][m].follow(nets[Student][m], m)
+	}
+	s.Params = p.List
+	weights := p.PlaceInBanks("parameters", p.List[:trained], s.opt.Binding)
+	teachers := p.PlaceInBanks("teachers", p.List[trained:], s.opt.Binding)
 	s.Centres = [2]*graph.Node{
 		g.State("vt2as_ce_loss.center", false, 1, c.Head.Out),
 		g.State("at2vs_ce_loss.center", false, 1, c.Head.Out),
 	}
 
+	views := s.views(g, nets[Student])
+	// Teachers first: what they leave behind is small, and the students' activations are not there yet.
+	s.teachers(g, nets[Teacher], views)
 	var recon [2]*graph.Node
 	for _, m := range []Modality{Video, Audio} {
 		g.Scope(netName(m, Student), func() {
-			s.Outputs[Student][m], recon[m] = s.student(g, p, m, nets[Student][m])
+			s.Outputs[Student][m], recon[m] = s.student(g, m, nets[Student][m], decoders[m], views[m])
 		})
 	}
-	s.teachers(g, nets[Teacher])
 
 	// The losses (steps 5 to 7 of the method).
 	out := s.Outputs
@@ -135,13 +180,32 @@ func (s *Step) build(g *graph.Graph) {
 		total, aligned, distilled, rebuilt, align[Student], align[Teacher], kd[Video], kd[Audio], recon[Video], recon[Audio],
 	})
 
-	s.Params = append(s.Params, p.List...)
-	s.update(g, p, nets[Student], total)
-	s.moveTeachers(g)
-	for m, centre := range s.Centres {
-		t := out[Teacher][m]
-		op.EMA(g, centre, g.Reshape(op.MeanAxis(g, t, 0), 1, c.Head.Out), s.sched.centre[m])
+	for m := range s.means {
+		s.means[m] = op.MeanAxis(g, out[Teacher][m], 0)
 	}
+	grads := s.gradients(g, weights, total)
+	g.Begin(StageUpdate)
+	s.update(g, weights, grads, nets[Student])
+	s.moveTeachers(g, teachers, weights)
+	for m, centre := range s.Centres {
+		mean := op.Mul(g, s.means[m], s.sched.share)
+		op.EMA(g, centre, g.Reshape(mean, 1, c.Head.Out), s.sched.centre[m])
+	}
+}
+
+// patched are the patches of one modality's views; each view is cut once.
+type patched struct{ global, locals layers.Patches }
+
+func (s *Step) views(g *graph.Graph, nets [2]network) (out [2]patched) {
+	for m := range out {
+		g.Scope(Modality(m).String()+"_views", func() {
+			out[m].global = layers.Patchify(g, s.In[m].Global, nets[m].Patch, pixels)
+			if s.In[m].Locals != nil {
+				out[m].locals = layers.Patchify(g, s.In[m].Locals, nets[m].Patch, pixels)
+			}
+		})
+	}
+	return out
 }
 
 // stack joins scalars into one vector.
@@ -162,59 +226,61 @@ func (s *Step) inputs(g *graph.Graph) {
 	c := s.Config
 	for _, m := range []Modality{Video, Audio} {
 		n, k := c.tokens(m), Kept(c.tokens(m), c.mask(m))
+		kept := keptAs(m, s.opt.Floats)
 		in := ModalityInputs{
-			Global:  g.Input(m.String()+"_global", c.viewShape(m, false, c.Batch)...),
+			Global:  g.InputAs(m.String()+"_global", kept, c.viewShape(m, false, c.Batch)...),
 			IDs:     g.Input(m.String()+"_visible", c.Batch, k),
 			Inverse: g.Input(m.String()+"_inverse", c.Batch, n),
 			Mask:    g.Input(m.String()+"_mask", c.Batch, n),
 		}
 		if v := c.locals(m); v > 0 {
-			in.Locals = g.Input(m.String()+"_locals", c.viewShape(m, true, v*c.Batch)...)
+			in.Locals = g.InputAs(m.String()+"_locals", kept, c.viewShape(m, true, v*c.Batch)...)
 		}
 		s.In[m] = in
 		s.sched.temp[m] = g.Input(m.String()+"_teacher_temp", 1)
-		s.sched.ema[m] = g.Input(m.String()+"_ema", 1)
 		s.sched.centre[m] = g.Input(m.String()+"_centre_momentum", 1)
 	}
-	s.sched.optim = g.Input("optimizer", op.HyperSize)
-	s.sched.optimLast = g.Input("optimizer_last_layer", op.HyperSize)
+	s.sched.ema = g.Input("ema", 2)
+	s.sched.optim = g.Input("optimizer", 2, op.HyperSize)
+	s.sched.share = g.Input("share", 1)
+	if s.opt.Accumulate > 1 {
+		s.sched.fresh = g.Input("fresh", 1)
+	}
 }
 
 // student runs one student: the masked global pass with its reconstruction, and the local views; it returns the head's
 // outputs [V·B,K], view-major, and the reconstruction loss.
-func (s *Step) student(g *graph.Graph, p *layers.Params, m Modality, net network) (out, recon *graph.Node) {
+func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decoder, views patched) (out, recon *graph.Node) {
 	c, in := s.Config, s.In[m]
 	visible := layers.Visible{IDs: in.IDs, Inverse: in.Inverse}
 	var pooled *graph.Node
 	g.Scope("global", func() {
-		encoded := net.Encode(in.Global, &visible)
+		encoded := net.Encode(views.global, &visible)
 		pooled = encoded.Pooled(g)
 		g.Scope("decoder", func() {
-			dec := newDecoder(c, p, m, net)
-			patches, _ := layers.Patchify(g, in.Global, net.Patch)
 			hidden := c.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
-			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), patches, in.Mask, hidden)
+			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), views.global.Tokens, in.Mask, hidden)
 		})
 	})
 	if in.Locals != nil {
 		g.Scope("locals", func() {
-			pooled = op.Concat(g, 0, pooled, net.Encode(in.Locals, nil).Pooled(g))
+			pooled = op.Concat(g, 0, pooled, net.Encode(views.locals, nil).Pooled(g))
 		})
 	}
-	g.Scope("head", func() { out = layers.Head(p, net.head, pooled, c.Head) })
+	g.Scope("head", func() { out = layers.Head(net.P, net.head, pooled, c.Head) })
 	return out, recon
 }
 
 // teachers runs both teachers and refines their features by each other's attention.
-func (s *Step) teachers(g *graph.Graph, nets [2]network) {
+func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 	c := s.Config
 	var features, attention [2]*graph.Node
 	for m := range nets {
 		net := &nets[m]
 		g.Scope(netName(Modality(m), Teacher), func() {
-			view := s.In[m].Global
+			view := views[m].global
 			if c.TeacherView == TeacherLocal0 {
-				view = op.Slice(g, s.In[m].Locals, 0, 0, c.Batch)
+				view = views[m].locals.First(g, c.Batch)
 			}
 			encoded := net.Encode(view, nil)
 			features[m] = encoded.PatchTokens(g)
@@ -229,129 +295,217 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network) {
 	}
 }
 
-// update clips the students' gradients tensor by tensor and runs AdamW (steps 8 and 9).
-func (s *Step) update(g *graph.Graph, p *layers.Params, students [2]network, loss *graph.Node) {
-	c := s.Config
-	var trained []*graph.Node
-	for _, q := range p.List {
-		if q.Node.NeedsGrad {
-			trained = append(trained, q.Node)
+// gradients adds the gradients of the loss and the means of the teachers' outputs to the gradients' banks, which are laid out
+// as the parameters' are with a last one for the means. They are computed in place; with several micro-batches they are then
+// added to banks that are kept between runs. It gives the banks in that order.
+func (s *Step) gradients(g *graph.Graph, weights []layers.Bank, loss *graph.Node) []*graph.Node {
+	var trained []*layers.Param
+	var nodes []*graph.Node
+	for _, q := range s.Params {
+		if q.Trained {
+			trained, nodes = append(trained, q), append(nodes, q.Node)
 		}
 	}
 	one := g.Const("one", []float32{1}, 1)
-	for i, d := range g.Gradients(loss, one, trained) {
+	fresh := map[*layers.Param]*graph.Node{}
+	for i, d := range g.Gradients(loss, one, nodes) {
 		if d == nil {
 			graph.Failf("%s has no part in the loss", trained[i].Name)
 		}
-		s.Grads[trained[i]] = d
+		fresh[trained[i]] = d
 	}
-	factors := map[*graph.Node]*graph.Node{}
-	g.Scope("clip", func() {
-		var norms []*graph.Node
-		for _, net := range students {
-			for _, q := range net.params {
-				if !q.NeedsGrad {
-					continue
+	k := s.Config.Head.Out
+	meanSize := graph.Blocks(k) * graph.BlockSize
+	several := s.opt.Accumulate > 1
+	banks := func(prefix string, transient bool) (list []*graph.Node) {
+		for i, w := range weights {
+			list = append(list, g.NewBank(fmt.Sprintf("%s/%d", prefix, i), w.Node.Shape.Size(), transient))
+		}
+		return append(list, g.NewBank(prefix+"/means", 2*meanSize, transient))
+	}
+	place := func(prefix string, list []*graph.Node, each func(q *layers.Param, at *graph.Node), mean func(m Modality, at *graph.Node)) {
+		for i, w := range weights {
+			for j, q := range w.Params {
+				if q.Trained {
+					each(q, g.InBank(list[i], prefix+"/"+q.Name, false, w.Spans[j].Offset, q.Shape...))
 				}
-				// A tensor shared by both students is visited twice; the second visit sees what the first left.
-				var norm *graph.Node
-				if f := factors[q]; f != nil {
-					norm = op.Mul(g, norms[indexOf(s.Clipped, q)], f)
-					factors[q] = op.Mul(g, f, op.ClipFactor(g, norm, c.Clip))
-				} else {
-					norm = op.Norm(g, s.Grads[q])
-					factors[q] = op.ClipFactor(g, norm, c.Clip)
-				}
-				s.Clipped = append(s.Clipped, q)
-				norms = append(norms, norm)
 			}
 		}
-		s.Norms = stack(g, norms)
+		for _, m := range []Modality{Video, Audio} {
+			mean(m, g.InBank(list[len(list)-1], prefix+"/"+netName(m, Teacher)+".mean", false, int(m)*meanSize, k))
+		}
+	}
+	prefix := "gradient"
+	if several {
+		prefix = "micro_gradient"
+	}
+	list := banks(prefix, true)
+	place(prefix, list,
+		func(q *layers.Param, at *graph.Node) { storeIn(g, fresh[q], at); s.Grads[q] = at },
+		func(m Modality, at *graph.Node) { storeIn(g, s.means[m], at); s.means[m] = at })
+	if several {
+		sums := banks("gradient", false)
+		for i, b := range list {
+			op.Accumulate(g, sums[i], b, s.sched.fresh)
+		}
+		list = sums
+		place("gradient", list,
+			func(q *layers.Param, at *graph.Node) { s.Grads[q] = at },
+			func(m Modality, at *graph.Node) { s.means[m] = at })
+	}
+	s.Gradients = list
+	return list
+}
+
+// storeIn keeps x in a place of a bank: where it is computed, or as a copy where others read it too.
+func storeIn(g *graph.Graph, x, at *graph.Node) {
+	if r := x.Root(); !r.Computed() || r.Into() != nil || g.Readers(r) > 0 {
+		x = op.Scale(g, 1, x)
+	}
+	g.StoreIn(x, at)
+}
+
+// update clips the students' gradients tensor by tensor and runs AdamW (steps 8 and 9).
+func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node, students [2]network) {
+	c := s.Config
+	var tensors []op.BankTensor
+	number := map[*layers.Param]int{}
+	for i, w := range weights {
+		for j, q := range w.Params {
+			if q.Trained {
+				number[q] = len(tensors)
+				tensors = append(tensors, op.BankTensor{Bank: i, Span: w.Spans[j]})
+			}
+		}
+	}
+	var factors *graph.Node
+	g.Scope("clip", func() {
+		norms := op.BankNorms(g, grads[:len(weights)], s.sched.share, tensors)
+		attrs := op.ClipAttrs{Max: c.Clip}
+		for _, net := range students {
+			for _, q := range net.params {
+				// A tensor shared by both students is visited twice; the second visit sees what the first left.
+				if q.Trained {
+					s.Clipped = append(s.Clipped, q)
+					attrs.Visits = append(attrs.Visits, number[q])
+				}
+			}
+		}
+		factors, s.Norms = op.Clip(g, norms, s.sched.share, attrs)
 	})
 	g.Scope("adamw", func() {
-		for _, q := range trained {
-			m := g.State("adam_m/"+q.Name, false, q.Shape...)
-			v := g.State("adam_v/"+q.Name, false, q.Shape...)
-			s.Moments[q] = [2]*graph.Node{m, v}
-			factor, hyper := factors[q], s.sched.optim
-			if factor == nil {
-				factor = one
+		first := s.moments(g, "adam_m", weights)
+		second := s.moments(g, "adam_v", weights)
+		for i, w := range weights {
+			attrs := op.AdamWAttrs{Beta1: c.Betas[0], Beta2: c.Betas[1], Eps: 1e-8}
+			for j, q := range w.Params {
+				if !q.Trained {
+					continue
+				}
+				t := op.AdamWTensor{Span: w.Spans[j], Factor: number[q], Decay: q.Decay}
+				if q.FrozenFirst {
+					t.Row = 1
+				}
+				attrs.Tensors = append(attrs.Tensors, t)
 			}
-			if strings.HasSuffix(q.Name, "last_layer.weight_v") {
-				hyper = s.sched.optimLast
-			}
-			op.AdamW(g, q, m, v, s.Grads[q], factor, hyper, op.AdamWAttrs{
-				Beta1: c.Betas[0], Beta2: c.Betas[1], Eps: 1e-8,
-				Decay: len(q.Shape) > 1 && !strings.HasSuffix(q.Name, ".bias"),
-			})
+			op.AdamW(g, w.Node, first[i], second[i], grads[i], factors, s.sched.optim, attrs)
 		}
 	})
 }
 
-func indexOf(list []*graph.Node, n *graph.Node) int {
-	for i, q := range list {
-		if q == n {
-			return i
+// moments makes banks for one of AdamW's moments, laid out as the parameters' are.
+func (s *Step) moments(g *graph.Graph, prefix string, weights []layers.Bank) (list []*graph.Node) {
+	for i, w := range weights {
+		b := g.NewBank(fmt.Sprintf("%s/%d", prefix, i), w.Node.Shape.Size(), false)
+		list = append(list, b)
+		for j, q := range w.Params {
+			if q.Trained {
+				g.InBank(b, prefix+"/"+q.Name, false, w.Spans[j].Offset, q.Shape...)
+			}
 		}
 	}
-	return -1
+	return list
 }
 
 // moveTeachers updates every teacher tensor towards its own modality's student (step 10). With shared teachers the blocks
 // move twice, by the video momentum and then by the audio one.
-func (s *Step) moveTeachers(g *graph.Graph) {
+func (s *Step) moveTeachers(g *graph.Graph, teachers, weights []layers.Bank) {
+	type place struct{ bank, offset int }
+	student := map[*layers.Param]place{}
+	for i, w := range weights {
+		for j, q := range w.Params {
+			student[q] = place{i, w.Spans[j].Offset}
+		}
+	}
 	g.Scope("ema", func() {
-		for _, m := range []Modality{Video, Audio} {
-			for _, q := range s.Params {
-				rest, ok := strings.CutPrefix(q.Node.Name, netName(m, Teacher)+".")
-				blocks := s.Config.blocksName(m, Teacher) + "."
-				if strings.HasPrefix(q.Node.Name, blocks) {
-					rest, ok = "backbone.encoder.blocks."+strings.TrimPrefix(q.Node.Name, blocks), true
+		for _, t := range teachers {
+			spans := make([][]op.EMASpan, len(weights))
+			for j, q := range t.Params {
+				from := student[q.Student]
+				spans[from.bank] = append(spans[from.bank], op.EMASpan{
+					To: t.Spans[j].Offset, From: from.offset, Size: t.Spans[j].Size,
+					First: q.Follows[Video], Second: q.Follows[Audio],
+				})
+			}
+			for i, list := range spans {
+				if list != nil {
+					op.BankEMA(g, t.Node, weights[i].Node, s.sched.ema, list)
 				}
-				if !ok {
-					continue
-				}
-				op.EMA(g, q.Node, s.studentOf(g, m, rest), s.sched.ema[m])
 			}
 		}
 	})
 }
 
-// studentOf finds a modality's student tensor by the rest of its name.
-func (s *Step) studentOf(g *graph.Graph, m Modality, rest string) *graph.Node {
-	name := netName(m, Student) + "." + rest
-	if block, ok := strings.CutPrefix(rest, "backbone.encoder.blocks."); ok {
-		name = s.Config.blocksName(m, Student) + "." + block
-	}
-	n := g.Lookup(name)
-	if n == nil {
-		graph.Failf("no student tensor %s", name)
-	}
-	return n
-}
-
-// teacherSource is the student tensor that a teacher tensor starts from, or nil.
-func (s *Step) teacherSource(name string) *graph.Node {
-	for _, m := range []Modality{Video, Audio} {
-		if rest, ok := strings.CutPrefix(name, netName(m, Teacher)+"."); ok {
-			return s.studentOf(s.Graph, m, rest)
-		}
-	}
-	return nil
-}
+// MicroBatches is the number of micro-batches of a step.
+func (s *Step) MicroBatches() int { return s.opt.Accumulate }
 
 // Trainable counts the elements that AdamW updates.
 func (s *Step) Trainable() int {
 	n := 0
-	for q := range s.Moments {
-		n += q.Shape.Size()
+	for _, q := range s.Params {
+		if q.Trained {
+			n += q.Shape.Size()
+		}
 	}
 	return n
 }
 
+// View holds the elements of a view, as float32 or as bytes; one of them is nil.
+type View struct {
+	Floats []float32
+	Bytes  []byte
+}
+
+// writeViews sets an input to views one after the other.
+func writeViews(e graph.Executor, n *graph.Node, list ...View) error {
+	if n.Type == graph.Uint8 {
+		return e.WriteBytes(n, join(list, func(v View) []byte { return v.Bytes }))
+	}
+	return e.Write(n, join(list, func(v View) []float32 { return v.Floats }))
+}
+
+func join[T any](list []View, of func(View) []T) []T {
+	if len(list) == 1 {
+		return of(list[0])
+	}
+	var all []T
+	for _, v := range list {
+		all = append(all, of(v)...)
+	}
+	return all
+}
+
+// keptAs is how a modality's views are kept on the device.
+func keptAs(m Modality, floats bool) graph.Type {
+	if m == Video && !floats {
+		return graph.Uint8
+	}
+	return graph.Float32
+}
+
 // WriteViews sets the data of one step: locals are joined view-major.
-func (s *Step) WriteViews(e graph.Executor, m Modality, global []float32, locals [][]float32) error {
-	if err := e.Write(s.In[m].Global, global); err != nil {
+func (s *Step) WriteViews(e graph.Executor, m Modality, global View, locals []View) error {
+	if err := writeViews(e, s.In[m].Global, global); err != nil {
 		return err
 	}
 	if len(locals) != s.Config.locals(m) {
@@ -360,14 +514,7 @@ func (s *Step) WriteViews(e graph.Executor, m Modality, global []float32, locals
 	if len(locals) == 0 {
 		return nil
 	}
-	joined := locals[0]
-	if len(locals) > 1 {
-		joined = make([]float32, 0, s.In[m].Locals.Shape.Size())
-		for _, l := range locals {
-			joined = append(joined, l...)
-		}
-	}
-	return e.Write(s.In[m].Locals, joined)
+	return writeViews(e, s.In[m].Locals, locals...)
 }
 
 // WriteMask hides patches by noise [B,N]: per sample those with the least noise stay visible.

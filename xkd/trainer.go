@@ -2,6 +2,7 @@ package xkd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -23,10 +24,11 @@ func (l Losses) Map() map[string]float32 {
 
 // Trainer runs training steps on one device.
 type Trainer struct {
-	Plan Plan
-	Step *Step
-	exec graph.Executor
-	done int // steps so far
+	Plan  Plan
+	Step  *Step
+	store graph.Store
+	exec  graph.Executor
+	done  int // steps so far
 }
 
 // NewTrainer builds the step, allocates it on the device and draws the first weights.
@@ -34,62 +36,91 @@ func NewTrainer(dev graph.Device, plan Plan) (*Trainer, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
 	}
-	step, err := BuildStep(plan.Config, false)
+	step, err := BuildStep(plan.Config, StepOptions{Binding: dev.Binding(), Accumulate: plan.Recipe.Accumulate, Floats: true})
 	if err != nil {
 		return nil, err
 	}
-	exec, err := dev.Compile(step.Graph, graph.PlanOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("preparing the training step on %s: %w", dev.Name(), err)
+	t := &Trainer{Plan: plan, Step: step, store: dev.NewStore()}
+	if t.exec, err = dev.Compile(step.Graph, graph.PlanOptions{Store: t.store}); err != nil {
+		return nil, errors.Join(fmt.Errorf("preparing the training step on %s: %w", dev.Name(), err), t.store.Close())
 	}
-	t := &Trainer{Plan: plan, Step: step, exec: exec}
-	if err := step.Initialize(exec, plan.Recipe.Seed); err != nil {
-		exec.Close()
-		return nil, err
+	if err := step.Initialize(t.exec, plan.Recipe.Seed); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
 
+// Store keeps the trainer's states: other graphs compiled against it see the weights as they train.
+func (t *Trainer) Store() graph.Store { return t.store }
+
 // Bytes is the device memory held.
-func (t *Trainer) Bytes() int64 { return t.exec.Bytes() }
+func (t *Trainer) Bytes() int64 { return t.exec.Bytes() + t.store.Bytes() }
 
 // Close frees the device's memory.
-func (t *Trainer) Close() error { return t.exec.Close() }
+func (t *Trainer) Close() error { return errors.Join(t.exec.Close(), t.store.Close()) }
 
-// Train runs one step on a batch. The masks depend on the seed and the step alone. An error leaves the trainer unusable:
-// go back to a checkpoint.
-func (t *Trainer) Train(ctx context.Context, b *views.Batch) (Losses, error) {
-	var losses Losses
-	c := t.Plan.Config
+// MicroBatches is the number of batches that a step takes.
+func (t *Trainer) MicroBatches() int { return t.Step.MicroBatches() }
+
+// Train runs one step on its micro-batches, one after the other, and gives the means of their losses. The masks depend on
+// the seed and the number of the micro-batch alone. An error leaves the trainer unusable: go back to a checkpoint.
+func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, error) {
+	var mean Losses
+	n := t.MicroBatches()
+	if len(batches) != n {
+		return mean, fmt.Errorf("%d batches for a step of %d micro-batches", len(batches), n)
+	}
+	schedule := t.Plan.Recipe.At(t.done)
+	schedule.Micro = n
+	if err := t.Step.WriteSchedule(t.exec, schedule); err != nil {
+		return mean, err
+	}
+	for i, b := range batches {
+		losses, err := t.micro(ctx, b, i)
+		if err != nil {
+			return losses, err
+		}
+		for k, v := range losses {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return losses, fmt.Errorf("step %d: %s is %v; training has diverged: lower the learning rate (--lr) and start again from the last checkpoint", t.done, LossNames[k], v)
+			}
+			mean[k] += v / float32(n)
+		}
+	}
+	if err := t.exec.Run(ctx, StageUpdate); err != nil {
+		return mean, err
+	}
+	t.done++
+	return mean, nil
+}
+
+// micro adds the gradients of one micro-batch to the step's.
+func (t *Trainer) micro(ctx context.Context, b *views.Batch, i int) (losses Losses, err error) {
+	c, n := t.Plan.Config, t.MicroBatches()
 	if b.B != c.Batch {
 		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Batch)
 	}
-	views := [2]struct {
-		global []float32
-		locals [][]float32
-	}{{b.VideoGlobal, b.VideoLocal}, {b.AudioGlobal, b.AudioLocal}}
+	global := [2]View{{Floats: b.VideoGlobal}, {Floats: b.AudioGlobal}}
+	var locals [2][]View
+	for _, l := range b.VideoLocal {
+		locals[Video] = append(locals[Video], View{Floats: l})
+	}
+	for _, l := range b.AudioLocal {
+		locals[Audio] = append(locals[Audio], View{Floats: l})
+	}
 	for _, m := range []Modality{Video, Audio} {
-		if err := t.Step.WriteViews(t.exec, m, views[m].global, views[m].locals); err != nil {
+		if err := t.Step.WriteViews(t.exec, m, global[m], locals[m]); err != nil {
 			return losses, err
 		}
-		if err := t.Step.WriteMask(t.exec, m, c.maskNoise(m, t.Plan.Recipe.Seed, t.done, c.Batch)); err != nil {
+		if err := t.Step.WriteMask(t.exec, m, c.maskNoise(m, t.Plan.Recipe.Seed, t.done*n+i, c.Batch)); err != nil {
 			return losses, err
 		}
 	}
-	if err := t.Step.WriteSchedule(t.exec, t.Plan.Recipe.At(t.done)); err != nil {
+	if err := t.Step.WriteMicro(t.exec, i); err != nil {
 		return losses, err
 	}
-	if err := t.exec.Run(ctx); err != nil {
+	if err := t.exec.Run(ctx, StageGradients); err != nil {
 		return losses, err
 	}
-	if err := t.exec.Read(t.Step.Losses, losses[:]); err != nil {
-		return losses, err
-	}
-	for i, v := range losses {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return losses, fmt.Errorf("step %d: %s is %v; training has diverged: lower the learning rate (--lr) and start again from the last checkpoint", t.done, LossNames[i], v)
-		}
-	}
-	t.done++
-	return losses, nil
+	return losses, t.exec.Read(t.Step.Losses, losses[:])
 }

@@ -114,21 +114,19 @@ func chooseAuto(ctx context.Context) *autoChoice {
 // race times a matrix product on a software adapter and on the CPU path. The kernel that such adapters compile fastest comes
 // first; others reach twice its speed at most, and are compiled, which may take seconds, only where that could win.
 func race(ctx context.Context, dev *gpu.Device) (soft, plain time.Duration, err error) {
-	if plain, err = timeProduct(ctx, cpu.Device{}); err != nil {
+	if plain, err = timeProduct(ctx, cpu.Device{}, nil); err != nil {
 		return 0, 0, err
 	}
-	dev.Variants = map[string]string{"matmul": "R8"}
-	soft, err = timeProduct(ctx, dev)
-	dev.Variants = nil
+	soft, err = timeProduct(ctx, dev, graph.ForceVariants(map[string]string{"matmul": "R8"}))
 	if err == nil && soft < 2*plain {
-		soft, err = timeProduct(ctx, dev)
+		soft, err = timeProduct(ctx, dev, nil)
 	}
 	return soft, plain, err
 }
 
 // timeProduct times a matrix product of a usual size, the best of a few runs. The first run, in which drivers compile,
 // does not count.
-func timeProduct(ctx context.Context, dev graph.Device) (time.Duration, error) {
+func timeProduct(ctx context.Context, dev graph.Device, choose func(*graph.Node, []string) string) (time.Duration, error) {
 	const m, k, n = 1024, 384, 384
 	var a, b *graph.Node
 	g, err := graph.Build(func(g *graph.Graph) {
@@ -138,7 +136,7 @@ func timeProduct(ctx context.Context, dev graph.Device) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	e, err := dev.Compile(g, graph.PlanOptions{})
+	e, err := dev.Compile(g, graph.PlanOptions{Choose: choose})
 	if err != nil {
 		return 0, err
 	}

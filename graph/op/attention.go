@@ -147,7 +147,7 @@ func init() {
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(attentionGradOp, n.Attrs, n.Inputs[0], dy)}
 		},
-		Launch: attentionLaunch,
+		Launch: attentionLaunch, Variants: attentionVariants,
 		Cases: []graph.Case{
 			{Name: "one head", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: one},
 			{Name: "two heads", Shapes: []graph.Shape{{2, 4, 18}}, Attrs: two, Range: [2]float64{-2, 2}},
@@ -165,7 +165,7 @@ func init() {
 		},
 		Ref32: attentionGradRef[float32], Ref64: attentionGradRef[float64],
 		NoGrad: secondDerivative,
-		Launch: attentionGradLaunch,
+		Launch: attentionGradLaunch, Variants: scoreVariants,
 		Cases: []graph.Case{
 			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 18}, {2, 5, 6}}, Attrs: two},
 			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}, {3, 145, 96}}, Attrs: three, Large: true},
@@ -180,7 +180,7 @@ func init() {
 		},
 		Ref32: attentionProbsRef[float32], Ref64: attentionProbsRef[float64],
 		NoGrad: "the teachers' attention is read without gradient",
-		Launch: attentionProbsLaunch,
+		Launch: attentionProbsLaunch, Variants: scoreVariants,
 		Cases: []graph.Case{
 			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: two},
 			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},

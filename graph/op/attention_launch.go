@@ -10,26 +10,47 @@ import (
 // rowsParams is struct Params of attention.wgsl.
 type rowsParams struct{ Rows, Cols uint32 }
 
-// attentionVariant is the way to compute attention: "fused" never stores the scores, and the others store them and take
-// their softmax by "thread" or by "group" (workgroup). Barriers are dear on software adapters.
-func attentionVariant(t graph.Target) string {
-	if v := t.Variants["attention"]; v != "" {
-		return v
+// The variants of attention: "fused" never stores the scores, and the others store them and take their softmax by one thread
+// or one workgroup a row. Barriers are dear on software adapters.
+const (
+	fused  = "fused"
+	thread = "thread"
+	group  = "group"
+)
+
+// scoreVariants are the variants that store the scores.
+func scoreVariants(n *graph.Node, t graph.Target) []string {
+	_, tokens, _, _ := AttentionSize(n)
+	switch {
+	case 3*tokens > graph.MaxTrips:
+		return []string{group}
+	case t.Class == graph.Software:
+		return []string{thread, group}
 	}
-	if t.Class == graph.Software {
-		return "thread"
+	return []string{group, thread}
+}
+
+func attentionVariants(n *graph.Node, t graph.Target) []string {
+	list := scoreVariants(n, t)
+	batch, tokens, heads, width := AttentionSize(n)
+	s := attentionShape{tokens, heads, width}
+	switch {
+	case !s.fusable(batch):
+		return list
+	case t.Class == graph.Software:
+		return append(list, fused)
 	}
-	return "fused"
+	return append([]string{fused}, list...)
 }
 
 // attentionRows runs a row kernel of attention.wgsl in place on x.
 func attentionRows(t graph.Target, kernel string, x graph.Arg, rows, cols int, more ...graph.Bind) graph.Dispatch {
 	d := graph.Dispatch{
 		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x}}, more...),
-		Params: rowsParams{uint32(rows), uint32(cols)}, Groups: graph.Grid(rows),
+		Params: rowsParams{uint32(rows), uint32(cols)}, Groups: graph.Grid(rows), Trips: 3*graph.CeilDiv(cols, 64) + 12,
 	}
-	if attentionVariant(t) == "thread" {
-		d.Entry, d.Groups = kernel+"_thread", graph.Grid(graph.CeilDiv(rows, 64))
+	if t.Variant == thread {
+		d.Entry, d.Groups, d.Trips = kernel+"_thread", graph.Grid(graph.CeilDiv(rows, 64)), 3*cols
 	}
 	return d
 }
@@ -95,7 +116,7 @@ func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scor
 	return gemm{
 		m: s.tokens, n: s.tokens, k: s.width, alpha: s.scale(),
 		a: s.rows(qkv, p, 3, 0, false), b: s.rows(qkv, p, 3, 1, true), c: s.scores(scores, p, first, false),
-	}.dispatches(t, scratch)
+	}.dispatches(graph.Target{Class: t.Class}, scratch)
 }
 
 // fusedParams is struct Params of attention_fused.wgsl.
@@ -107,11 +128,15 @@ type fusedParams struct {
 // fusedWidth is the greatest width of a head whose row fits registers.
 const fusedWidth = 64
 
+// fusedTrips are the loop turns of one thread of the fused kernel.
+func (s attentionShape) fusedTrips() int {
+	quads := s.width / 4
+	return s.tokens*(2*quads+2) + graph.CeilDiv(s.tokens, 16)*(2*quads+1) + 2*quads
+}
+
 // fusable reports whether the fused kernel can compute the shape.
 func (s attentionShape) fusable(batch int) bool {
-	quads := s.width / 4
-	trips := s.tokens*(2*quads+2) + graph.CeilDiv(s.tokens, 16)*(2*quads+1) + 2*quads
-	return s.width%4 == 0 && s.width <= fusedWidth && trips < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
+	return s.width%4 == 0 && s.width <= fusedWidth && s.fusedTrips() < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
 }
 
 // fused is the launch of the fused kernel.
@@ -121,7 +146,7 @@ func (s attentionShape) fused(batch int) graph.Launch {
 		Consts: []graph.Const{{Name: "WIDTH", Value: fmt.Sprintf("%du", s.width/4)}},
 		Binds:  []graph.Bind{{Var: "x", Arg: graph.In(0)}, {Var: "y", Arg: graph.Out()}},
 		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
-		Groups: [3]int{graph.CeilDiv(s.tokens, 64), s.heads, batch},
+		Groups: [3]int{graph.CeilDiv(s.tokens, 64), s.heads, batch}, Trips: s.fusedTrips(),
 	}}}
 }
 
@@ -129,7 +154,7 @@ func (s attentionShape) fused(batch int) graph.Launch {
 func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
-	if attentionVariant(t) == "fused" && s.fusable(batch) {
+	if t.Variant == fused {
 		return s.fused(batch)
 	}
 	parts := attentionParts(batch, tokens, heads)
@@ -141,7 +166,7 @@ func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 		l.Dispatches = append(l.Dispatches, gemm{
 			m: tokens, n: width, k: tokens, alpha: 1,
 			a: s.scores(scores, p, 0, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
-		}.dispatches(t, &l.Scratch)...)
+		}.dispatches(graph.Target{Class: t.Class}, &l.Scratch)...)
 	}
 	return l
 }
@@ -170,7 +195,9 @@ func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	qkv, do, out := graph.In(0), graph.In(1), graph.Out()
 	probs, grads := graph.Scratch(0), graph.Scratch(1)
 	for _, p := range parts {
-		add := func(g gemm) { l.Dispatches = append(l.Dispatches, g.dispatches(t, &l.Scratch)...) }
+		add := func(g gemm) {
+			l.Dispatches = append(l.Dispatches, g.dispatches(graph.Target{Class: t.Class}, &l.Scratch)...)
+		}
 		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, qkv, probs, 0, &l.Scratch)...)
 		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", probs, p.size()*tokens, tokens))
 		add(gemm{ // dV

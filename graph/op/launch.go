@@ -23,38 +23,64 @@ func elements(t graph.Target, shader, entry string, n int, params any, binds ...
 	}
 	return graph.Dispatch{
 		Shader: shader, Entry: entry, Consts: []graph.Const{{Name: "PER", Value: text}},
-		Binds: binds, Params: params, Groups: graph.Grid(graph.CeilDiv(n, threads*per)),
+		Binds: binds, Params: params, Groups: graph.Grid(graph.CeilDiv(n, threads*per)), Trips: per,
 	}
 }
 
-// each runs a kernel with one thread for each of n elements.
-func each(shader, entry string, n int, params any, binds ...graph.Bind) graph.Dispatch {
-	return graph.Dispatch{Shader: shader, Entry: entry, Binds: binds, Params: params, Groups: graph.Grid(graph.CeilDiv(n, threads))}
+// each runs a kernel with one thread for each of n elements, whose loops take so many turns.
+func each(shader, entry string, n, trips int, params any, binds ...graph.Bind) graph.Dispatch {
+	return graph.Dispatch{
+		Shader: shader, Entry: entry, Binds: binds, Params: params,
+		Groups: graph.Grid(graph.CeilDiv(n, threads)), Trips: trips,
+	}
 }
 
-// serialRows tells whether a row is the work of one thread: on CPUs, where barriers are dear, unless the row is so long
-// that the thread's loops (trips turns in all) would be cut off.
-func serialRows(n *graph.Node, t graph.Target, trips int) bool {
-	if trips > graph.MaxTrips {
-		return false
+// The variants of kernels over rows: a row is the work of one thread, or of one workgroup.
+const (
+	serial = "serial"
+	shared = "shared"
+)
+
+// rowVariants are the ways to go over rows of a width `passes` times: on CPUs, where barriers are dear, by one thread, unless
+// the row is so long that the thread's loops would be cut off.
+func rowVariants(t graph.Target, passes, width int) []string {
+	switch {
+	case passes*width > graph.MaxTrips:
+		return []string{shared}
+	case t.Class == graph.Software:
+		return []string{serial, shared}
 	}
-	switch t.Variants[n.Op.Name] {
-	case "serial":
-		return true
-	case "shared":
-		return false
+	return []string{shared, serial}
+}
+
+// rowsOf gives the Variants of an operation whose kernel goes `passes` times over the innermost rows of an input.
+func rowsOf(input, passes int) func(*graph.Node, graph.Target) []string {
+	return func(n *graph.Node, t graph.Target) []string {
+		return rowVariants(t, passes, n.Inputs[input].Shape.Last())
 	}
-	return t.Class == graph.Software
+}
+
+// serialRows tells whether a row is the work of one thread, by the target's variant or, for parts of a launch that have no
+// choice of their own, the default.
+func serialRows(t graph.Target, passes, width int) bool {
+	switch list := rowVariants(t, passes, width); t.Variant {
+	case serial, shared:
+		return t.Variant == serial && len(list) > 1
+	default:
+		return list[0] == serial
+	}
 }
 
 // overRows runs a kernel over rows of the given width, which goes over each row `passes` times.
 func overRows(n *graph.Node, t graph.Target, shader, entry string, rows, width, passes int, params any, binds ...graph.Bind) graph.Dispatch {
-	d := graph.Dispatch{Shader: shader, Entry: entry, Binds: binds, Params: params}
-	if serialRows(n, t, passes*width) {
+	d := graph.Dispatch{Shader: shader, Entry: entry, Binds: binds, Params: params, Trips: passes * width}
+	if serialRows(t, passes, width) {
 		d.Groups = graph.Grid(graph.CeilDiv(rows, threads))
 		return d
 	}
-	if turns := passes * graph.CeilDiv(width, threads); turns > graph.MaxTrips {
+	// Each pass ends in a sum or maximum over the threads, of six turns; some kernels have two.
+	d.Trips = passes*graph.CeilDiv(width, threads) + 24
+	if d.Trips > graph.MaxTrips {
 		graph.Failf("%s: rows of %d elements are too long for one workgroup", n.Label(), width)
 	}
 	d.Includes = []graph.Const{{Name: "rows_serial", Value: "rows_shared"}}

@@ -7,7 +7,7 @@ import (
 	"goxkd/graph"
 )
 
-var layerNormOp, rowStatsOp, layerNormGradOp, layerNormGradGainOp *graph.Op
+var layerNormOp, layerNormGradOp, layerNormGradGainOp *graph.Op
 
 // LayerNormAttrs holds the constant added to the variance.
 type LayerNormAttrs struct{ Eps float64 }
@@ -42,6 +42,7 @@ func layerNormRef[T graph.Float](c *graph.Call[T]) {
 		for r := lo; r < hi; r++ {
 			row, out := x[r*w:(r+1)*w], y[r*w:(r+1)*w]
 			mean, scale := moments(row, eps)
+			c.Outs[1][2*r], c.Outs[1][2*r+1] = T(mean), T(scale)
 			if len(c.In) == 1 {
 				for i, v := range row {
 					out[i] = T((float64(v) - mean) * scale)
@@ -52,17 +53,6 @@ func layerNormRef[T graph.Float](c *graph.Call[T]) {
 			for i, v := range row {
 				out[i] = T((float64(v)-mean)*scale*float64(gain[i]) + float64(bias[i]))
 			}
-		}
-	})
-}
-
-func rowStatsRef[T graph.Float](c *graph.Call[T]) {
-	w, eps := c.Node.Inputs[0].Shape.Last(), c.Node.Attrs.(LayerNormAttrs).Eps
-	x := c.In[0]
-	c.Par(len(x)/w, rowGrain(w), func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			mean, scale := moments(x[r*w:(r+1)*w], eps)
-			c.Out[2*r], c.Out[2*r+1] = T(mean), T(scale)
 		}
 	})
 }
@@ -135,13 +125,7 @@ func layerNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
 		gain, bias = 1, 2
 	}
 	return launch(affine(gain > 0, overRows(n, t, "layernorm", "layernorm", x.Rows(), x.Last(), 3, p,
-		bindIn("x", 0), bindIn("gain", gain), bindIn("bias", bias), bindOut())))
-}
-
-func rowStatsLaunch(n *graph.Node, t graph.Target) graph.Launch {
-	x := n.Inputs[0].Shape
-	p := layerNormParams{Rows: uint32(x.Rows()), Width: uint32(x.Last()), Eps: float32(n.Attrs.(LayerNormAttrs).Eps)}
-	return launch(overRows(n, t, "layernorm", "row_stats", x.Rows(), x.Last(), 2, p, bindIn("x", 0), bindOut()))
+		bindIn("x", 0), bindIn("gain", gain), bindIn("bias", bias), bindOut(), bind("found", graph.Result(1)))))
 }
 
 func layerNormGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
@@ -168,10 +152,10 @@ func layerNormGradGainLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	p := layerNormParams{Rows: uint32(rows), Width: uint32(w), Chunks: uint32(c)}
 	binds := []graph.Bind{bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2)}
 	if c == 1 {
-		return launch(each("layernorm", "layernorm_grad_gain", w, p, append(binds, bindOut())...))
+		return launch(each("layernorm", "layernorm_grad_gain", w, rows, p, append(binds, bindOut())...))
 	}
 	part := graph.Scratch(0)
-	first := each("layernorm", "layernorm_grad_gain", c*w, p, append(binds, bind("y", part))...)
+	first := each("layernorm", "layernorm_grad_gain", c*w, graph.CeilDiv(rows, c), p, append(binds, bind("y", part))...)
 	rest := sumStages(n, t, part, graph.Out(), 1, c, w, 1, 1)
 	return graph.Launch{
 		Dispatches: append([]graph.Dispatch{first}, rest.Dispatches...),
@@ -182,7 +166,7 @@ func layerNormGradGainLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func init() {
 	eps := LayerNormAttrs{1e-5}
 	layerNormOp = graph.Register(graph.Op{
-		Name: "layernorm", Formula: "y = (x - mean) / √(var + eps) · gain + bias",
+		Name: "layernorm", Formula: "y = (x - mean) / √(var + eps) · gain + bias, and mean and 1/√(var + eps) of each row",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 1, 3)
 			x := n.Inputs[0].Shape
@@ -191,10 +175,10 @@ func init() {
 			}
 			return x
 		},
+		More:  func(n *graph.Node) []graph.Shape { return []graph.Shape{statsShape(n.Inputs[0].Shape)} },
 		Ref32: layerNormRef[float32], Ref64: layerNormRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
-			x := n.Inputs[0]
-			stats := g.Apply(rowStatsOp, n.Attrs, x)
+			x, stats := n.Inputs[0], n.Results[1]
 			if len(n.Inputs) == 1 {
 				return []*graph.Node{g.Apply(layerNormGradOp, nil, x, stats, dy)}
 			}
@@ -204,24 +188,13 @@ func init() {
 			}
 			return []*graph.Node{dx, g.Apply(layerNormGradGainOp, nil, x, stats, dy), foldTo(g, dy, n.Inputs[2])}
 		},
-		Launch: layerNormLaunch,
+		Launch: layerNormLaunch, Variants: rowsOf(0, 3),
 		Cases: []graph.Case{
 			{Name: "affine", Shapes: []graph.Shape{{3, 5, 7}, {7}, {7}}, Attrs: eps, Range: [2]float64{-2, 2}},
 			{Name: "plain", Shapes: []graph.Shape{{4, 40}}, Attrs: eps, Range: [2]float64{-2, 2}},
 			{Name: "offset", Shapes: []graph.Shape{{3, 16}, {16}, {16}}, Attrs: eps, Range: [2]float64{9, 11}},
 			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {96}, {96}}, Attrs: eps, Large: true},
 			{Name: "wide", Shapes: []graph.Shape{{3, 8192}}, Attrs: eps, Large: true},
-		},
-	})
-	rowStatsOp = graph.Register(graph.Op{
-		Name: "row_stats", Formula: "mean and 1/√(var + eps) of each row",
-		Shape: func(n *graph.Node) graph.Shape { wants(n, 1); return statsShape(n.Inputs[0].Shape) },
-		Ref32: rowStatsRef[float32], Ref64: rowStatsRef[float64],
-		NoGrad: secondDerivative,
-		Launch: rowStatsLaunch,
-		Cases: []graph.Case{
-			{Name: "small", Shapes: []graph.Shape{{3, 5, 7}}, Attrs: eps},
-			{Name: "large", Shapes: []graph.Shape{{2320, 96}}, Attrs: eps, Large: true},
 		},
 	})
 	layerNormGradOp = graph.Register(graph.Op{
@@ -238,7 +211,7 @@ func init() {
 		},
 		Ref32: layerNormGradRef[float32], Ref64: layerNormGradRef[float64],
 		NoGrad: secondDerivative,
-		Launch: layerNormGradLaunch,
+		Launch: layerNormGradLaunch, Variants: rowsOf(0, 2),
 		Cases: []graph.Case{
 			{Name: "affine", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}, {7}}},
 			{Name: "plain", Shapes: []graph.Shape{{4, 40}, {4, 2}, {4, 40}}},

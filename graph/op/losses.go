@@ -256,7 +256,7 @@ func pairDistanceLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func pairDistanceGradLaunch(n *graph.Node, _ graph.Target) graph.Launch {
 	size := n.Shape.Size()
 	p := lossParams{N: uint32(size), Width: uint32(n.Shape[1]), M: uint32(n.Inputs[1].Shape[0])}
-	return launch(each("losses", "pair_distance_grad", size, p,
+	return launch(each("losses", "pair_distance_grad", size, n.Inputs[1].Shape[0], p,
 		bindIn("x", 0), bindIn("second", 1), bindIn("dy", 2), bindOut()))
 }
 
@@ -293,7 +293,7 @@ func init() {
 			}
 			return []*graph.Node{g.Apply(rowMSEGradOp, nil, n.Inputs[0], n.Inputs[1], dy), nil}
 		},
-		Launch: rowMSELaunch,
+		Launch: rowMSELaunch, Variants: rowsOf(0, 1),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}, {2, 3, 7}}},
 			{Name: "large", Shapes: []graph.Shape{{16, 144, 384}, {16, 144, 384}}, Large: true},
@@ -325,7 +325,7 @@ func init() {
 			}
 			return []*graph.Node{nil, g.Apply(softCrossEntropyGradOp, n.Attrs, n.Inputs[0], n.Inputs[1], dy)}
 		},
-		Launch: softCrossEntropyLaunch,
+		Launch: softCrossEntropyLaunch, Variants: rowsOf(1, 2),
 		Cases: []graph.Case{
 			{Name: "two views", Shapes: []graph.Shape{{3, 7}, {6, 7}}, Attrs: TemperatureAttrs{0.5}, Fill: fillProbabilities(7)},
 			{Name: "sharp", Shapes: []graph.Shape{{2, 24}, {4, 24}}, Attrs: TemperatureAttrs{0.1}, Fill: fillProbabilities(24)},
@@ -342,7 +342,7 @@ func init() {
 		},
 		Ref32: softCrossEntropyGradRef[float32], Ref64: softCrossEntropyGradRef[float64],
 		NoGrad: secondDerivative,
-		Launch: softCrossEntropyGradLaunch,
+		Launch: softCrossEntropyGradLaunch, Variants: rowsOf(1, 3),
 		Cases: []graph.Case{
 			{Name: "two views", Shapes: []graph.Shape{{3, 7}, {6, 7}, {6}}, Attrs: TemperatureAttrs{0.5}, Fill: fillProbabilities(7)},
 			{Name: "wide", Shapes: []graph.Shape{{16, 8192}, {32, 8192}, {32}}, Attrs: TemperatureAttrs{0.1}, Fill: fillProbabilities(8192), Large: true},
@@ -366,7 +366,7 @@ func init() {
 			}
 			return out
 		},
-		Launch: pairDistanceLaunch,
+		Launch: pairDistanceLaunch, Variants: rowsOf(0, 1),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{3, 7}, {4, 7}}},
 			{Name: "wide", Shapes: []graph.Shape{{32, 8192}, {32, 8192}}, Large: true},

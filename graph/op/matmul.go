@@ -107,7 +107,7 @@ func init() {
 	matMulOp = graph.Register(graph.Op{
 		Name: "matmul", Formula: "C = op(A) · op(B) + bias", Shape: matMulShape,
 		Ref32: matMulRef[float32], Ref64: matMulRef[float64], Grad: matMulGrad,
-		Launch: matmulLaunch,
+		Launch: matmulLaunch, Variants: matmulVariants,
 		Cases: []graph.Case{
 			{Name: "nn", Shapes: []graph.Shape{{2, 3, 5}, {5, 7}}, Attrs: nn},
 			{Name: "nt bias", Shapes: []graph.Shape{{2, 3, 5}, {7, 5}, {7}}, Attrs: nt},

@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"sort"
 
 	"goxkd/graph"
 )
@@ -65,7 +66,7 @@ var busy = map[graph.Class]int{graph.Discrete: 256, graph.Integrated: 64, graph.
 
 // variant chooses the kernel.
 func (s gemm) variant(t graph.Target) gemmVariant {
-	if v, ok := gemmVariants[t.Variants["matmul"]]; ok {
+	if v, ok := gemmVariants[t.Variant]; ok {
 		return v
 	}
 	batch := s.c.batch1 * s.c.batch2
@@ -152,7 +153,8 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	if s.bias != nil {
 		bias, hasBias = *s.bias, 1
 	}
-	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid}
+	// A turn for each term, and for tiles one more for each sixteen.
+	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid, Trips: s.splitSize(splits) * 17 / 16}
 	product.Binds = []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}}
 	if splits == 1 {
 		p.HasBias = hasBias
@@ -170,7 +172,7 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	return []graph.Dispatch{product, {
 		Shader: "matmul", Entry: "splitk_sum", Params: p,
 		Binds:  []graph.Bind{{Var: "part", Arg: part}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}},
-		Groups: graph.Grid(graph.CeilDiv(batch*s.m*s.n, 64)),
+		Groups: graph.Grid(graph.CeilDiv(batch*s.m*s.n, 64)), Trips: splits,
 	}}
 }
 
@@ -190,8 +192,26 @@ func dense(arg graph.Arg, length int, trans bool) operand {
 	return o
 }
 
-// matmulLaunch is the launch of matmul.
-func matmulLaunch(n *graph.Node, t graph.Target) graph.Launch {
+// matmulVariants lists every kernel, the one that is chosen for the shape first.
+func matmulVariants(n *graph.Node, t graph.Target) []string {
+	chosen := matmulGemm(n).variant(graph.Target{Class: t.Class})
+	var list []string
+	for name, v := range gemmVariants {
+		if v != chosen {
+			list = append(list, name)
+		}
+	}
+	sort.Strings(list)
+	for name, v := range gemmVariants {
+		if v == chosen {
+			list = append([]string{name}, list...)
+		}
+	}
+	return list
+}
+
+// matmulGemm places the operands of a matmul node.
+func matmulGemm(n *graph.Node) gemm {
 	attrs := n.Attrs.(MatMulAttrs)
 	rows, cols, k := MatMulSize(n)
 	s := gemm{m: rows, n: cols, k: k, alpha: 1, c: dense(graph.Out(), cols, false)}
@@ -209,6 +229,12 @@ func matmulLaunch(n *graph.Node, t graph.Target) graph.Launch {
 		bias := graph.In(2)
 		s.bias = &bias
 	}
+	return s
+}
+
+// matmulLaunch is the launch of matmul.
+func matmulLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	var scratch []int
+	s := matmulGemm(n)
 	return graph.Launch{Dispatches: s.dispatches(t, &scratch), Scratch: scratch}
 }

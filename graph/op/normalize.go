@@ -137,7 +137,7 @@ func init() {
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(l2NormalizeGradOp, n.Attrs, n.Inputs[0], dy)}
 		},
-		Launch: l2NormalizeLaunch,
+		Launch: l2NormalizeLaunch, Variants: rowsOf(0, 2),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}}, Attrs: eps},
 			{Name: "below eps", Shapes: []graph.Shape{{3, 5}}, Attrs: NormAttrs{10}},
@@ -148,7 +148,7 @@ func init() {
 		Name: "l2_normalize_grad", Formula: "dx = (dy - x Σ(x·dy)/|x|²) / |x|", Shape: twoShape,
 		Ref32: l2NormalizeGradRef[float32], Ref64: l2NormalizeGradRef[float64],
 		NoGrad: secondDerivative,
-		Launch: l2NormalizeGradLaunch,
+		Launch: l2NormalizeGradLaunch, Variants: rowsOf(0, 2),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4, 7}}, Attrs: eps},
 			{Name: "below eps", Shapes: []graph.Shape{{3, 5}, {3, 5}}, Attrs: NormAttrs{10}},
@@ -165,7 +165,7 @@ func init() {
 		},
 		Ref32: normalizePatchesRef[float32], Ref64: normalizePatchesRef[float64],
 		NoGrad: "the target of a loss is no function of the parameters",
-		Launch: normalizePatchesLaunch,
+		Launch: normalizePatchesLaunch, Variants: rowsOf(0, 3),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 12}}},
 			{Name: "dark", Shapes: []graph.Shape{{2, 3, 12}}, Range: [2]float64{-1e-3, 1e-3}},
@@ -176,7 +176,7 @@ func init() {
 		Name: "match_norm", Formula: "y = x · |reference| / |x| per row", Shape: twoShape,
 		Ref32: matchNormRef[float32], Ref64: matchNormRef[float64],
 		NoGrad: "refinement is the teachers', and they take no gradient",
-		Launch: matchNormLaunch,
+		Launch: matchNormLaunch, Variants: rowsOf(0, 2),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{5, 9}, {5, 9}}},
 		},

@@ -1,12 +1,8 @@
 package op
 
-import (
-	"math"
+import "goxkd/graph"
 
-	"goxkd/graph"
-)
-
-var sumAxisOp, spreadOp, rowDotOp, mulRowsOp, normOp *graph.Op
+var sumAxisOp, spreadOp, rowDotOp, mulRowsOp *graph.Op
 
 // AxisAttrs tells sum_axis and spread which axis, how often (spread), and a factor.
 type AxisAttrs struct {
@@ -42,9 +38,6 @@ func RowDot(g *graph.Graph, a, b *graph.Node) *graph.Node { return g.Apply(rowDo
 
 // MulRows multiplies each innermost row of x [..., C] by its own factor s [...].
 func MulRows(g *graph.Graph, x, s *graph.Node) *graph.Node { return g.Apply(mulRowsOp, nil, x, s) }
-
-// Norm is the 2-norm of all elements, a scalar [1].
-func Norm(g *graph.Graph, x *graph.Node) *graph.Node { return g.Apply(normOp, nil, x) }
 
 func sumAxisRef[T graph.Float](c *graph.Call[T]) {
 	a := c.Node.Attrs.(AxisAttrs)
@@ -108,10 +101,6 @@ func mulRowsRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
-func normRef[T graph.Float](c *graph.Call[T]) {
-	c.Out[0] = T(math.Sqrt(dot(c.In[0], c.In[0])))
-}
-
 // rowsShape is the shape of x without its innermost axis.
 func rowsShape(x graph.Shape) graph.Shape { return without(x, len(x)-1) }
 
@@ -143,7 +132,7 @@ func chunks(length, sums int) int {
 func sumStages(n *graph.Node, t graph.Target, x, y graph.Arg, outer, length, inner int, scale float64, scratch int) graph.Launch {
 	binds := []graph.Bind{bind("x", x), bind("y", y)}
 	// A row for each workgroup when the rows are many or short.
-	if inner == 1 && !serialRows(n, t, length) && (outer >= maxChunks || length <= maxChunks) {
+	if inner == 1 && !serialRows(t, 1, length) && (outer >= maxChunks || length <= maxChunks) {
 		p := reduceParams{Rows: uint32(outer), Width: uint32(length), Scale: float32(scale)}
 		return launch(overRows(n, t, "reduce", "sum_rows", outer, length, 1, p, binds...))
 	}
@@ -152,16 +141,25 @@ func sumStages(n *graph.Node, t graph.Target, x, y graph.Arg, outer, length, inn
 		N: uint32(outer * c * inner), Length: uint32(length), Inner: uint32(inner), Chunks: uint32(c), Scale: float32(scale),
 	}
 	if c == 1 {
-		return launch(each("reduce", "sum_axis", outer*inner, p, binds...))
+		return launch(each("reduce", "sum_axis", outer*inner, length, p, binds...))
 	}
 	part := graph.Scratch(scratch)
 	p.Scale = 1
-	first := each("reduce", "sum_axis", outer*c*inner, p, bind("x", x), bind("y", part))
+	first := each("reduce", "sum_axis", outer*c*inner, graph.CeilDiv(length, c), p, bind("x", x), bind("y", part))
 	rest := sumStages(n, t, part, y, outer, c, inner, scale, scratch+1)
 	return graph.Launch{
 		Dispatches: append([]graph.Dispatch{first}, rest.Dispatches...),
 		Scratch:    append([]int{outer * c * inner}, rest.Scratch...),
 	}
+}
+
+// sumAxisVariants has a choice where the sums are along rows.
+func sumAxisVariants(n *graph.Node, t graph.Target) []string {
+	_, length, inner := n.Inputs[0].Shape.Around(n.Attrs.(AxisAttrs).Axis)
+	if inner == 1 {
+		return rowVariants(t, 1, length)
+	}
+	return []string{""}
 }
 
 func sumAxisLaunch(n *graph.Node, t graph.Target) graph.Launch {
@@ -190,15 +188,6 @@ func mulRowsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	return launch(elements(t, "reduce", "mul_rows", size, p, bindIn("x", 0), bindIn("s", 1), bindOut()))
 }
 
-func normLaunch(n *graph.Node, t graph.Target) graph.Launch {
-	size := n.Inputs[0].Shape.Size()
-	c := chunks(size, 1)
-	part := graph.Scratch(0)
-	first := each("reduce", "square_sum", c, reduceParams{N: uint32(size), Chunks: uint32(c)}, bindIn("x", 0), bind("y", part))
-	last := overRows(n, t, "reduce", "root_sum", 1, c, 1, reduceParams{Rows: 1, Width: uint32(c)}, bind("x", part), bindOut())
-	return graph.Launch{Dispatches: []graph.Dispatch{first, last}, Scratch: []int{c}}
-}
-
 func init() {
 	sumAxisOp = graph.Register(graph.Op{
 		Name: "sum_axis", Formula: "y = scale · Σ over one axis of x",
@@ -217,7 +206,7 @@ func init() {
 			}
 			return []*graph.Node{Spread(g, dy, a.Axis, x[a.Axis], a.Scale)}
 		},
-		Launch: sumAxisLaunch,
+		Launch: sumAxisLaunch, Variants: sumAxisVariants,
 		Cases: []graph.Case{
 			{Name: "first", Shapes: []graph.Shape{{5, 3, 4}}, Attrs: AxisAttrs{Axis: 0, Scale: 1}},
 			{Name: "middle", Shapes: []graph.Shape{{3, 7, 5}}, Attrs: AxisAttrs{Axis: 1, Scale: 0.5}},
@@ -260,7 +249,7 @@ func init() {
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{MulRows(g, n.Inputs[1], dy), MulRows(g, n.Inputs[0], dy)}
 		},
-		Launch: rowDotLaunch,
+		Launch: rowDotLaunch, Variants: rowsOf(0, 1),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4, 7}}},
 			{Name: "one", Shapes: []graph.Shape{{33}, {33}}},
@@ -284,17 +273,6 @@ func init() {
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4}}},
 			{Name: "one", Shapes: []graph.Shape{{9}, {1}}},
-		},
-	})
-	normOp = graph.Register(graph.Op{
-		Name: "norm", Formula: "y = √Σ x²",
-		Shape: func(n *graph.Node) graph.Shape { wants(n, 1); return graph.Shape{1} },
-		Ref32: normRef[float32], Ref64: normRef[float64],
-		NoGrad: "it measures gradients for clipping",
-		Launch: normLaunch,
-		Cases: []graph.Case{
-			{Name: "small", Shapes: []graph.Shape{{3, 5}}},
-			{Name: "large", Shapes: []graph.Shape{{512, 613}}, Large: true},
 		},
 	})
 }

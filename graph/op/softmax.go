@@ -51,7 +51,7 @@ func init() {
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(softmaxGradOp, nil, n, dy)}
 		},
-		Launch: softmaxLaunch,
+		Launch: softmaxLaunch, Variants: rowsOf(0, 3),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}}, Range: [2]float64{-4, 4}},
 			{Name: "peaked", Shapes: []graph.Shape{{5, 33}}, Range: [2]float64{-90, 90}},
@@ -63,7 +63,7 @@ func init() {
 		Name: "softmax_grad", Formula: "dx = y · (dy - Σ y·dy)", Shape: twoShape,
 		Ref32: softmaxGradRef[float32], Ref64: softmaxGradRef[float64],
 		NoGrad: secondDerivative,
-		Launch: softmaxGradLaunch,
+		Launch: softmaxGradLaunch, Variants: rowsOf(0, 2),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}, {2, 3, 7}}},
 			{Name: "wide", Shapes: []graph.Shape{{16, 512}, {16, 512}}, Large: true},

@@ -1,0 +1,76 @@
+package gpu
+
+import (
+	"fmt"
+
+	"github.com/rajveermalviya/go-webgpu/wgpu"
+)
+
+// readback is the buffer through which a device's results are read, made at the first read.
+type readback struct {
+	staging *wgpu.Buffer
+	mapping mapping
+}
+
+func (r *readback) release() {
+	if r.staging != nil {
+		r.staging.Release()
+		r.mapping.free()
+	}
+}
+
+// read copies from a buffer through the staging buffer, in pieces.
+func (d *Device) read(t *tensor, offset int64, dst []byte) error {
+	if d.back.staging == nil {
+		b, err := d.buffer("staging", stagingMax, wgpu.BufferUsage_MapRead|wgpu.BufferUsage_CopyDst)
+		if err != nil {
+			return err
+		}
+		d.back = readback{b, newMapping()}
+	}
+	for len(dst) > 0 {
+		n := min(int64(len(dst)), stagingMax)
+		if err := d.copyOut(t, offset, dst[:n]); err != nil {
+			return err
+		}
+		offset += n
+		dst = dst[n:]
+	}
+	return nil
+}
+
+func (d *Device) copyOut(t *tensor, offset int64, dst []byte) error {
+	if offset%wordBytes != 0 || len(dst)%wordBytes != 0 || offset+int64(len(dst)) > t.bytes+t.guard {
+		return fmt.Errorf("bytes %d to %d are outside the buffer", offset, offset+int64(len(dst)))
+	}
+	enc, err := d.dev.CreateCommandEncoder(nil)
+	if err != nil {
+		return err
+	}
+	defer enc.Release()
+	if err := enc.CopyBufferToBuffer(t.handle, uint64(offset), d.back.staging, 0, uint64(len(dst))); err != nil {
+		return err
+	}
+	cmd, err := enc.Finish(nil)
+	if err != nil {
+		return err
+	}
+	d.submit(cmd)
+	cmd.Release()
+	d.wait()
+	m := d.back.mapping
+	m.start(d.back.staging, len(dst))
+	d.poll(func() bool { return m.state() >= 0 })
+	// An empty queue and a pending map can be seen together for a moment.
+	for range 1000 {
+		if m.state() >= 0 {
+			break
+		}
+		d.dev.Poll(false, nil)
+	}
+	if s := m.state(); s != 0 {
+		return fmt.Errorf("the read-back failed with status %d", s)
+	}
+	copy(dst, d.back.staging.GetMappedRange(0, uint(len(dst))))
+	return d.back.staging.Unmap()
+}
