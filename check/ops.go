@@ -139,7 +139,7 @@ func (r *OpResult) run(ctx context.Context, dev graph.Device, s *opCase, c graph
 			r.Err, r.Pass = fmt.Errorf("panic: %v", p), false
 		}
 	}()
-	plan := graph.PlanOptions{Class: opt.Class}
+	plan := graph.PlanOptions{Class: opt.Class, Guard: true}
 	if r.Variant != "" {
 		plan.Choose = graph.ForceVariants(map[string]string{r.Op: r.Variant})
 	}

@@ -24,10 +24,7 @@ func BenchmarkMatmul(b *testing.B) {
 	for _, variant := range []string{"chosen", "R8", "R16", "R32", "T64", "T128"} {
 		for _, s := range shapes {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d%s", variant, s.m, s.n, s.k, s.form), func(b *testing.B) {
-				d := open(b)
-				if variant != "chosen" {
-					d.Variants = map[string]string{"matmul": variant}
-				}
+				d := shared(b)
 				if variant[0] == 'T' && d.Target().Class == graph.Software && !strings.Contains(b.Name(), "1024") {
 					b.Skip("barriers are slow on software adapters")
 				}
@@ -39,7 +36,7 @@ func BenchmarkMatmul(b *testing.B) {
 					y = g.Input("b", swap(transB, s.k, s.n)...)
 					g.Keep(op.MatMul(g, x, y, nil, transA, transB))
 				})
-				e := compile(b, d, g, graph.PlanOptions{})
+				e := compile(b, d, g, force(variant))
 				write(b, e, x, random(rng, s.m*s.k))
 				write(b, e, y, random(rng, s.k*s.n))
 				for range 3 { // drivers compile at the first dispatch

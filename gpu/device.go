@@ -18,9 +18,6 @@ var ErrClosed = errors.New("gpu: closed")
 
 // Device makes executors on one adapter. Its exported fields are set before Compile.
 type Device struct {
-	// Guard puts a pattern after every tensor, for Executor.CheckGuards. Every tensor then has memory of its own, and
-	// kernels see the pattern in arrayLength.
-	Guard bool
 	// Budget bounds the bytes of one executor; 0 means none.
 	Budget int64
 
@@ -44,8 +41,8 @@ type Device struct {
 	layouts   map[string]*bindLayout
 	pipelines map[string]*pipeline
 	executors map[*Executor]bool
-	pending   int               // bytes written since the last submission
-	texts     map[string]string // by file name, in place of the embedded files
+	pending   int // bytes written since the last submission
+	library   shaders.Library
 	back      readback
 }
 
@@ -201,6 +198,19 @@ func (d *Device) Name() string { return d.adapter.Name }
 
 // Adapter describes the device's adapter.
 func (d *Device) Adapter() Adapter { return d.adapter }
+
+// Overlay lays the .wgsl files of a folder over the embedded kernels, for what is compiled from then on.
+func (d *Device) Overlay(dir string) error {
+	l, err := shaders.Overlay(dir)
+	if err != nil {
+		return err
+	}
+	return d.do(func() error {
+		d.library = l
+		clear(d.sources)
+		return nil
+	})
+}
 
 // Binding is the greatest number of bytes that a kernel can bind at once.
 func (d *Device) Binding() int64 {

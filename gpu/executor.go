@@ -3,6 +3,7 @@ package gpu
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -518,7 +519,7 @@ func (e *Executor) Close() error {
 		e.release()
 		return nil
 	})
-	if err == ErrClosed { // by the device's Close, which released it
+	if errors.Is(err, ErrClosed) { // by the device's Close, which released it
 		err = nil
 	}
 	return err
@@ -538,6 +539,9 @@ func (e *Executor) release() {
 		return
 	}
 	e.released = true
+	if e.own {
+		e.store.released = true
+	}
 	delete(e.dev.executors, e)
 	e.dev.submit()
 	e.dev.wait()
@@ -563,7 +567,7 @@ var guardPattern = func() []byte {
 	return out
 }()
 
-// CheckGuards reports the tensors past whose end a kernel wrote. The device's Guard must have been set.
+// CheckGuards reports the tensors past whose end a kernel wrote. It must have been compiled with graph.PlanOptions.Guard.
 func (e *Executor) CheckGuards() error {
 	return e.do(func() error {
 		if e.layout.guard == 0 {

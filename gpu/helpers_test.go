@@ -3,14 +3,47 @@ package gpu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"testing"
 
 	"goxkd/graph"
 )
 
-// open takes the best adapter, or skips.
+// common is the device of all tests that leave it as it is: kernels are compiled once.
+var common *Device
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if common != nil {
+		if err := common.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// shared takes the best adapter, or skips; the test must not change the device.
+func shared(t testing.TB) *Device {
+	t.Helper()
+	if common == nil {
+		d, err := Open("gpu")
+		if errors.Is(err, ErrNoAdapter) {
+			t.Skipf("no adapter to test on: %v", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		common = d
+	}
+	return common
+}
+
+// open takes the best adapter for a test of its own, or skips.
 func open(t testing.TB) *Device {
 	t.Helper()
 	d, err := Open("gpu")
@@ -103,8 +136,18 @@ func nmse(got, want []float32) float64 {
 // serial is the sharing-out of a reference on one core.
 func serial(n, _ int, f func(lo, hi int)) { f(0, n) }
 
+// force takes a variant for every node that has it; the empty name takes defaults.
+func force(variant string) graph.PlanOptions {
+	return graph.PlanOptions{Guard: true, Choose: func(_ *graph.Node, list []string) string {
+		if slices.Contains(list, variant) {
+			return variant
+		}
+		return list[0]
+	}}
+}
+
 // check runs one operation on the device, with guard words, and against its reference.
-func check(t *testing.T, d *Device, op *graph.Op, attrs any, shapes []graph.Shape, tolerance float64) {
+func check(t *testing.T, d *Device, opt graph.PlanOptions, op *graph.Op, attrs any, shapes []graph.Shape, tolerance float64) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	var in []*graph.Node
@@ -115,8 +158,9 @@ func check(t *testing.T, d *Device, op *graph.Op, attrs any, shapes []graph.Shap
 		}
 		out = g.Keep(g.Apply(op, attrs, in...))
 	})
-	e := compile(t, d, g, graph.PlanOptions{})
+	e := compile(t, d, g, opt)
 	call := graph.Call[float32]{Node: out, Out: make([]float32, out.Shape.Size()), Par: serial}
+	call.Outs = [][]float32{call.Out}
 	for _, n := range in {
 		data := random(rng, n.Shape.Size())
 		write(t, e, n, data)
@@ -131,9 +175,7 @@ func check(t *testing.T, d *Device, op *graph.Op, attrs any, shapes []graph.Shap
 	if err := nmse(got, call.Out); !(err <= tolerance) {
 		t.Errorf("normalised mean square error %.3g, at most %.3g allowed", err, tolerance)
 	}
-	if d.Guard {
-		if err := e.CheckGuards(); err != nil {
-			t.Error(err)
-		}
+	if err := e.CheckGuards(); err != nil {
+		t.Error(err)
 	}
 }

@@ -40,7 +40,7 @@ func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
 	if opt.Class != nil {
 		target.Class = *opt.Class
 	}
-	if d.Guard {
+	if opt.Guard {
 		opt.Unshared = true
 		l.guard = guardWords * wordBytes
 	}

@@ -28,13 +28,7 @@ func (d *Device) source(s *graph.Dispatch) (*shaders.Source, error) {
 	if src := d.sources[key]; src != nil {
 		return src, nil
 	}
-	load := shaders.Load
-	if text, ok := d.texts[s.Shader]; ok {
-		load = func(file, entry string, consts, includes []shaders.Const) (*shaders.Source, error) {
-			return shaders.Parse(file, entry, text, consts, includes)
-		}
-	}
-	src, err := load(s.Shader, s.Entry, constants(s.Consts), constants(s.Includes))
+	src, err := d.library.Load(s.Shader, s.Entry, constants(s.Consts), constants(s.Includes))
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,10 @@ func TestUncapturedError(t *testing.T) {
 	g := build(t, func(g *graph.Graph) { chain(g, 1, 4) })
 	e := compile(t, d, g, graph.PlanOptions{})
 	err := d.do(func() error {
-		e.mapping.start(e.slots[0].handle, 4) // this buffer may not be mapped
+		m := newMapping()
+		defer m.free()
+		m.start(e.slots[0].handle, 4) // this buffer may not be mapped
+		d.dev.Poll(false, nil)
 		return nil
 	})
 	if err == nil || !strings.Contains(err.Error(), "gpu: error") {
@@ -182,14 +185,13 @@ func TestLongSums(t *testing.T) {
 				continue // barriers are slow on software adapters
 			}
 			t.Run(fmt.Sprintf("%s%+v", variant, form), func(t *testing.T) {
-				d := open(t)
-				d.Variants = map[string]string{"matmul": variant}
+				d := shared(t)
 				var a, b, c *graph.Node
 				g := build(t, func(g *graph.Graph) {
 					a, b = g.Input("a", swap(form.TransA, 3, k)...), g.Input("b", swap(form.TransB, k, 5)...)
 					c = g.Keep(op.MatMul(g, a, b, nil, form.TransA, form.TransB))
 				})
-				e := compile(t, d, g, graph.PlanOptions{})
+				e := compile(t, d, g, force(variant))
 				call := graph.Call[float32]{Node: c, Out: make([]float32, 15), Par: serial}
 				for _, n := range []*graph.Node{a, b} {
 					data := random(rng, n.Shape.Size())

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sort"
 )
 
@@ -85,6 +86,24 @@ type Case struct {
 	Tolerance float64
 	// Large marks a case for GPU checks only: the finite differences would take too long.
 	Large bool
+}
+
+// ApplyCase adds a node of op on inputs of the case's shapes, types and attributes; those that the operation updates are
+// states.
+func (g *Graph) ApplyCase(op *Op, c Case) *Node {
+	var in []*Node
+	for i, s := range c.Shapes {
+		name, kept := fmt.Sprintf("input %d", i), Float32
+		if c.Types != nil {
+			kept = c.Types[i]
+		}
+		if slices.Contains(op.Updates, i) {
+			in = append(in, g.State(name, false, s...))
+		} else {
+			in = append(in, g.InputAs(name, kept, s...))
+		}
+	}
+	return g.Apply(op, c.Attrs, in...)
 }
 
 var registry = map[string]*Op{}

@@ -41,6 +41,9 @@ type PlanOptions struct {
 	Scratch func(n *Node) []int
 	// Unshared gives every temporary a slot of its own, to compare executors node by node.
 	Unshared bool
+	// Guard has executors that can put a pattern after every buffer, to find writes past its end; every temporary then has a
+	// buffer of its own.
+	Guard bool
 	// Unpacked counts four bytes for every element, whatever its type, for executors that keep them so.
 	Unpacked bool
 }

@@ -58,7 +58,7 @@ func matmulText(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	base, err := open("matmul")
+	base, err := Library{}.open("matmul")
 	if err != nil {
 		return "", err
 	}

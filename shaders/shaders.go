@@ -8,8 +8,11 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,9 +51,11 @@ var (
 	includeLine = regexp.MustCompile(`^\s*//!?include\s+(\w+)\s*$`)
 	bindingDecl = regexp.MustCompile(`@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;]+);`)
 	arrayOf     = regexp.MustCompile(`array<\s*([\w<>]+?)\s*>\s*$`)
-	paramsDecl  = regexp.MustCompile(`struct\s+Params\s*\{([^}]*)\}`)
-	fieldDecl   = regexp.MustCompile(`(\w+)\s*:\s*(\w+)`)
-	comment     = regexp.MustCompile(`//[^\n]*`)
+	// generatedFile is a file that stands for a generated text.
+	generatedFile = regexp.MustCompile(`^matmul_[rt]\d+x\d+_\d+_[nt][nt]_a[14]_b[14]\.wgsl$`)
+	paramsDecl    = regexp.MustCompile(`struct\s+Params\s*\{([^}]*)\}`)
+	fieldDecl     = regexp.MustCompile(`(\w+)\s*:\s*(\w+)`)
+	comment       = regexp.MustCompile(`//[^\n]*`)
 )
 
 // maxDepth bounds nested includes, so that a file that includes itself is an error.
@@ -69,17 +74,67 @@ func Names() []string {
 	return names
 }
 
+// Library gives texts by name: its own first, then the embedded files and what is generated. The zero value has none of its
+// own.
+type Library struct{ own map[string]string }
+
+// FileName is the file, with .wgsl, that stands for a name: generated texts have names that no file can have.
+func FileName(name string) string {
+	return strings.NewReplacer(":", "_", "/", "_", ",", "_").Replace(name) + ".wgsl"
+}
+
+// WithTexts lays texts, by the name of their file without .wgsl, over the embedded ones.
+func WithTexts(texts map[string]string) Library { return Library{texts} }
+
+// Overlay lays the .wgsl files of a folder over the embedded ones. A file that has no namesake among them, and is not named
+// after a generated text, is refused: it would change nothing.
+func Overlay(dir string) (Library, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return Library{}, fmt.Errorf("shaders: %w", err)
+	}
+	known := Names()
+	texts := map[string]string{}
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".wgsl")
+		if !ok || e.IsDir() {
+			continue
+		}
+		if !slices.Contains(known, name) && !generatedFile.MatchString(e.Name()) {
+			return Library{}, fmt.Errorf("shaders: %s stands for no kernel: there are %s, and generated ones such as %s",
+				filepath.Join(dir, e.Name()), strings.Join(known, ", "), FileName("matmul:t4x4/256,nn,a4,b4"))
+		}
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return Library{}, fmt.Errorf("shaders: %w", err)
+		}
+		texts[name] = string(data)
+	}
+	if len(texts) == 0 {
+		return Library{}, fmt.Errorf("shaders: %s holds no .wgsl file", dir)
+	}
+	return Library{texts}, nil
+}
+
 // Load specialises file (without .wgsl) for one entry point. Errors name the file and what it lacks.
-func Load(file, entry string, consts, includes []Const) (*Source, error) {
-	text, err := open(file)
+func (l Library) Load(file, entry string, consts, includes []Const) (*Source, error) {
+	text, err := l.open(file)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(file, entry, text, consts, includes)
+	return l.parse(file, entry, text, consts, includes)
+}
+
+// Load is Library.Load of the embedded files.
+func Load(file, entry string, consts, includes []Const) (*Source, error) {
+	return Library{}.Load(file, entry, consts, includes)
 }
 
 // open gives a file's text, or that of a name which stands for generated text.
-func open(name string) (string, error) {
+func (l Library) open(name string) (string, error) {
+	if text, ok := l.own[strings.TrimSuffix(FileName(name), ".wgsl")]; ok {
+		return text, nil
+	}
 	if strings.HasPrefix(name, matmulPrefix) {
 		return matmulText(name)
 	}
@@ -92,8 +147,12 @@ func open(name string) (string, error) {
 
 // Parse is Load for a text that is not among the files; file only names it in messages.
 func Parse(file, entry, text string, consts, includes []Const) (*Source, error) {
+	return Library{}.parse(file, entry, text, consts, includes)
+}
+
+func (l Library) parse(file, entry, text string, consts, includes []Const) (*Source, error) {
 	used := make([]bool, len(includes))
-	text, err := expand(file, text, includes, used, 0)
+	text, err := l.expand(file, text, includes, used, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +176,7 @@ func Parse(file, entry, text string, consts, includes []Const) (*Source, error) 
 	return s, s.scan(plain)
 }
 
-func expand(file, text string, includes []Const, used []bool, depth int) (string, error) {
+func (l Library) expand(file, text string, includes []Const, used []bool, depth int) (string, error) {
 	if depth > maxDepth {
 		return "", fmt.Errorf("shaders: %s.wgsl: includes are nested more than %d deep", file, maxDepth)
 	}
@@ -133,11 +192,11 @@ func expand(file, text string, includes []Const, used []bool, depth int) (string
 				name, used[k] = inc.Value, true
 			}
 		}
-		inner, err := open(name)
+		inner, err := l.open(name)
 		if err != nil {
 			return "", fmt.Errorf("%s.wgsl:%d: %w", file, i+1, err)
 		}
-		if lines[i], err = expand(name, inner, includes, used, depth+1); err != nil {
+		if lines[i], err = l.expand(name, inner, includes, used, depth+1); err != nil {
 			return "", err
 		}
 	}

@@ -176,7 +176,7 @@ func TestPortableText(t *testing.T) {
 		t.Fatal("no files")
 	}
 	for _, name := range Names() {
-		text, err := open(name)
+		text, err := Library{}.open(name)
 		if err != nil {
 			t.Fatal(err)
 		}

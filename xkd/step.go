@@ -93,8 +93,25 @@ type StepOptions struct {
 	Floats bool
 }
 
-// bankBytes bounds a bank whatever the device allows: memory for gradients is held from a bank's first gradient on.
-const bankBytes = 512 << 20
+// Parameters lie in about a dozen banks, of bankBytes at least: memory for gradients is held from a bank's first gradient on,
+// so that fewer banks take more memory, and more take more dispatches.
+const (
+	bankCount = 12
+	bankBytes = 4 << 20
+)
+
+// bankLimit is the greatest size of a bank, where the device allows binding bytes.
+func bankLimit(params []*layers.Param, binding int64) int64 {
+	var total int64
+	for _, q := range params {
+		total += int64(q.Shape.Size()) * 4
+	}
+	limit := max(total/bankCount, bankBytes)
+	if binding > 0 {
+		limit = min(limit, binding)
+	}
+	return limit
+}
 
 // BuildStep builds the graph of one training step (method, section 1).
 func BuildStep(c Config, opt StepOptions) (*Step, error) {
@@ -102,9 +119,6 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 		return nil, err
 	}
 	opt.Accumulate = max(opt.Accumulate, 1)
-	if opt.Binding == 0 || opt.Binding > bankBytes {
-		opt.Binding = bankBytes
-	}
 	s := &Step{Config: c, Grads: map[*layers.Param]*graph.Node{}, opt: opt}
 	g, err := graph.Build(func(g *graph.Graph) { s.build(g) })
 	if err != nil {
@@ -139,8 +153,9 @@ func (s *Step) build(g *graph.Graph) {
 		nets[Teacher][m].follow(nets[Student][m], m)
 	}
 	s.Params = p.List
-	weights := p.PlaceInBanks("parameters", p.List[:trained], s.opt.Binding)
-	teachers := p.PlaceInBanks("teachers", p.List[trained:], s.opt.Binding)
+	limit := bankLimit(p.List[:trained], s.opt.Binding)
+	weights := p.PlaceInBanks("parameters", p.List[:trained], limit)
+	teachers := p.PlaceInBanks("teachers", p.List[trained:], limit)
 	s.Centres = [2]*graph.Node{
 		g.State("vt2as_ce_loss.center", false, 1, c.Head.Out),
 		g.State("at2vs_ce_loss.center", false, 1, c.Head.Out),

@@ -14,7 +14,7 @@ import (
 )
 
 func newBench() *cobra.Command {
-	var device, preset, variant string
+	var device, preset, variant, shaders string
 	var batch, steps, warm int
 	cmd := &cobra.Command{
 		Use:    "bench",
@@ -42,6 +42,9 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 				return err
 			}
 			defer dev.Close()
+			if err := layOver(dev, shaders); err != nil {
+				return err
+			}
 			t, err := xkd.NewTrainer(dev, plan)
 			if err != nil {
 				return err
@@ -62,6 +65,7 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 	fl.StringVar(&device, "device", "auto", deviceUsage)
 	fl.StringVar(&preset, "preset", "nano", presetUsage)
 	fl.StringVar(&variant, "variant", xkd.XKD, variantUsage)
+	fl.StringVar(&shaders, "shaders", "", shadersUsage)
 	fl.IntVar(&batch, "batch", 16, "clips per step")
 	fl.IntVar(&steps, "steps", 10, "steps timed")
 	fl.IntVar(&warm, "warm", 2, "steps before them")

@@ -11,21 +11,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"goxkd/check"
-	"goxkd/gpu"
 	"goxkd/graph"
 )
 
 func newCheck() *cobra.Command {
-	var device, name string
+	var device, name, shaders string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Compare a device with the reference, operation by operation",
-		Long: `Check runs every operation on the device, forward and backward, on shapes that are easy to get wrong, and compares with
-the reference in plain Go. The error is the normalised mean square error of the worst tensor. On a GPU, guard words round
+		Long: `Check runs every operation on the device, forward by each of its variants and backward, on shapes that are easy to get
+wrong, and compares with the reference in plain Go. The error is the normalised mean square error of the worst tensor. On a GPU, guard words round
 every tensor show whether a kernel has written outside its own. The exit code is 1 if anything fails.`,
 		Example: `  xkd check                  # the best adapter
   xkd check --op matmul --device 1
+  xkd check --op softmax --shaders kernels/   # with kernels/softmax.wgsl in place of the built-in one
   xkd check step             # a whole training step, node by node
   xkd check golden tests/testdata/*.safetensors`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -34,10 +34,11 @@ every tensor show whether a kernel has written outside its own. The exit code is
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return checkOps(cmd, device, name, asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return checkOps(cmd, device, name, shaders, asJSON) },
 	}
 	cmd.Flags().StringVar(&device, "device", "gpu", deviceUsage)
 	cmd.Flags().StringVar(&name, "op", "", "check this `operation` alone")
+	cmd.Flags().StringVar(&shaders, "shaders", "", shadersUsage)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.AddCommand(newCheckStep(), newCheckGolden())
 	return cmd
@@ -48,6 +49,7 @@ type opReport struct {
 	Op        string        `json:"op"`
 	Case      string        `json:"case"`
 	Direction string        `json:"direction"`
+	Variant   string        `json:"variant,omitempty"`
 	Shapes    []graph.Shape `json:"shapes"`
 	Error     *float64      `json:"error"` // null where a figure is not finite or the case did not run
 	Limit     float64       `json:"limit"`
@@ -59,7 +61,7 @@ type opReport struct {
 	Failure   string        `json:"failure,omitempty"`
 }
 
-func checkOps(cmd *cobra.Command, device, name string, asJSON bool) error {
+func checkOps(cmd *cobra.Command, device, name, shaders string, asJSON bool) error {
 	ctx, stdout := cmd.Context(), cmd.OutOrStdout()
 	var ops []string
 	for _, o := range graph.Ops() {
@@ -78,8 +80,8 @@ func checkOps(cmd *cobra.Command, device, name string, asJSON bool) error {
 		return err
 	}
 	defer dev.Close()
-	if d, ok := dev.(*gpu.Device); ok {
-		d.Guard = true
+	if err := layOver(dev, shaders); err != nil {
+		return err
 	}
 	if !asJSON {
 		fmt.Fprintf(stdout, "device: %s\n", dev.Name())
@@ -141,7 +143,7 @@ func failures(n int) string {
 
 func reportOp(r check.OpResult) opReport {
 	out := opReport{
-		Op: r.Op, Case: r.Case, Direction: r.Direction, Shapes: r.Shapes, Limit: r.Limit, Tensor: r.Tensor, Index: r.Index,
+		Op: r.Op, Case: r.Case, Direction: r.Direction, Variant: r.Variant, Shapes: r.Shapes, Limit: r.Limit, Tensor: r.Tensor, Index: r.Index,
 		Got: fmt.Sprint(r.Got), Want: fmt.Sprint(r.Want), Pass: r.Pass,
 	}
 	if r.Err != nil {
@@ -167,8 +169,8 @@ type opTable struct {
 }
 
 var (
-	opColumns = []string{"operation", "case", "direction", "shapes", "error", "limit", "verdict"}
-	opRight   = []bool{false, false, false, false, true, true, false}
+	opColumns = []string{"operation", "case", "variant", "direction", "shapes", "error", "limit", "verdict"}
+	opRight   = []bool{false, false, false, false, false, true, true, false}
 )
 
 // widestShapes bounds the column of shapes.
@@ -179,7 +181,7 @@ func newOpTable(ops []string) *opTable {
 	for _, c := range opColumns {
 		t.widths = append(t.widths, len(c))
 	}
-	t.widths[4], t.widths[5] = 7, 7
+	t.widths[5], t.widths[6] = 7, 7
 	for _, o := range graph.Ops() {
 		if !slices.Contains(ops, o.Name) {
 			continue
@@ -187,7 +189,7 @@ func newOpTable(ops []string) *opTable {
 		t.widths[0] = max(t.widths[0], len(o.Name))
 		for _, c := range o.Cases {
 			t.widths[1] = max(t.widths[1], len(c.Name))
-			t.widths[3] = min(widestShapes, max(t.widths[3], len(shapes(c.Shapes))))
+			t.widths[4] = min(widestShapes, max(t.widths[4], len(shapes(c.Shapes))))
 		}
 	}
 	return t
@@ -210,12 +212,12 @@ func (t *opTable) print(w io.Writer, r check.OpResult) {
 		t.headed = true
 		fmt.Fprintln(w, alignRow(opColumns, t.widths, opRight))
 	}
-	row := []string{r.Op, r.Case, r.Direction, shapes(r.Shapes), fmt.Sprintf("%.1e", r.Error), fmt.Sprintf("%.0e", r.Limit), "ok"}
+	row := []string{r.Op, r.Case, r.Variant, r.Direction, shapes(r.Shapes), fmt.Sprintf("%.1e", r.Error), fmt.Sprintf("%.0e", r.Limit), "ok"}
 	switch {
 	case r.Err != nil:
-		row[4], row[6] = "-", "FAILED: "+oneLine(r.Err)
+		row[5], row[7] = "-", "FAILED: "+oneLine(r.Err)
 	case !r.Pass:
-		row[6] = fmt.Sprintf("FAILED: %s[%d] is %g, expected %g", r.Tensor, r.Index, r.Got, r.Want)
+		row[7] = fmt.Sprintf("FAILED: %s[%d] is %g, expected %g", r.Tensor, r.Index, r.Got, r.Want)
 	}
 	fmt.Fprintln(w, alignRow(row, t.widths, opRight))
 }
