@@ -97,7 +97,14 @@ func ClassesOf(labels []string) []string {
 	return classes
 }
 
-// BadFile is a file that cannot be used and why, in one line.
+// BadFile is a file that cannot be used and why.
 type BadFile struct {
-	Path, Reason string
+	Path   string
+	Reason string // in one line, for people
+	// Err is the reason for programs, which ask it by errors.Is and errors.As. Files keep its text alone, so it is nil
+	// in what was read from one.
+	Err error `json:"-"`
 }
+
+// NewBadFile gives the file with the error's text as its reason.
+func NewBadFile(path string, err error) BadFile { return BadFile{path, err.Error(), err} }

@@ -97,7 +97,7 @@ func DecodeSpan(ctx context.Context, in Place, p *Choice, span media.Span, f For
 	}
 	why := ErrEmpty
 	if err != nil {
-		why = fmt.Errorf("%w: %s", ErrEmpty, in.complaint(err))
+		why = fmt.Errorf("%w: %w", ErrEmpty, in.unnamed(err))
 	}
 	if p.video != nil {
 		n := clip.W * clip.H * 3
