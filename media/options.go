@@ -1,11 +1,7 @@
 package media
 
 import (
-	"cmp"
 	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -58,53 +54,3 @@ func (o FolderOptions) WithDefaults() FolderOptions {
 	}
 	return o
 }
-
-// Report tells what was found.
-type Report struct {
-	Good      int       // clips that can be used
-	Bad       []BadFile // media files that cannot, and why, by path
-	Missing   int       // those of Bad that a list names but that do not exist
-	Ignored   int       // files that are no media by their extension
-	Unlabeled int       // clips without a label
-	Split     int       // clips left out because they belong to another split, or to none
-}
-
-// ClassesOf are the distinct labels in order: of number where all are whole numbers, else of letters.
-func ClassesOf(labels []string) []string {
-	seen := map[string]bool{}
-	var classes []string
-	numbers := true
-	for _, name := range labels {
-		if name == "" || seen[name] {
-			continue
-		}
-		seen[name] = true
-		classes = append(classes, name)
-		if _, err := strconv.Atoi(name); err != nil {
-			numbers = false
-		}
-	}
-	slices.SortFunc(classes, func(a, b string) int {
-		if numbers {
-			x, _ := strconv.Atoi(a)
-			y, _ := strconv.Atoi(b)
-			if x != y {
-				return cmp.Compare(x, y)
-			}
-		}
-		return strings.Compare(a, b)
-	})
-	return classes
-}
-
-// BadFile is a file that cannot be used and why.
-type BadFile struct {
-	Path   string
-	Reason string // in one line, for people
-	// Err is the reason for programs, which ask it by errors.Is and errors.As. Files keep its text alone, so it is nil
-	// in what was read from one.
-	Err error `json:"-"`
-}
-
-// NewBadFile gives the file with the error's text as its reason.
-func NewBadFile(path string, err error) BadFile { return BadFile{path, err.Error(), err} }

@@ -22,7 +22,7 @@ const (
 // maxPixels is the largest frame that is decoded; a header can claim any size.
 const maxPixels = 1 << 26
 
-// Choice is what ffprobe tells of one file.
+// Choice is the streams of one file that are decoded.
 type Choice struct {
 	Duration float64 // seconds over which the wanted streams have samples; 0 when unknown
 	video    *videoStream
