@@ -102,6 +102,19 @@ type Span struct {
 // ErrTool marks failures to run a program that reads clips at all, which no other clip would mend.
 var ErrTool = errors.New("cannot run")
 
+// LackError refuses a clip that has no usable stream of a kind that is wanted. For another kind alone it may serve.
+type LackError struct{ Video, Audio bool }
+
+func (e LackError) Error() string {
+	switch {
+	case e.Video && e.Audio:
+		return "no usable video or audio stream"
+	case e.Video:
+		return "no usable video stream"
+	}
+	return "no usable audio stream"
+}
+
 // Source yields clips by index. Implementations are safe for concurrent use.
 type Source interface {
 	// Len is the number of clips.

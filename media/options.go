@@ -1,11 +1,7 @@
 package media
 
 import (
-	"cmp"
 	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -57,47 +53,4 @@ func (o FolderOptions) WithDefaults() FolderOptions {
 		o.CacheBytes = 256 << 20
 	}
 	return o
-}
-
-// Report tells what was found.
-type Report struct {
-	Good      int       // clips that can be used
-	Bad       []BadFile // media files that cannot, and why, by path
-	Missing   int       // those of Bad that a list names but that do not exist
-	Ignored   int       // files that are no media by their extension
-	Unlabeled int       // clips without a label
-	Split     int       // clips left out because they belong to another split, or to none
-}
-
-// ClassesOf are the distinct labels in order: of number where all are whole numbers, else of letters.
-func ClassesOf(labels []string) []string {
-	seen := map[string]bool{}
-	var classes []string
-	numbers := true
-	for _, name := range labels {
-		if name == "" || seen[name] {
-			continue
-		}
-		seen[name] = true
-		classes = append(classes, name)
-		if _, err := strconv.Atoi(name); err != nil {
-			numbers = false
-		}
-	}
-	slices.SortFunc(classes, func(a, b string) int {
-		if numbers {
-			x, _ := strconv.Atoi(a)
-			y, _ := strconv.Atoi(b)
-			if x != y {
-				return cmp.Compare(x, y)
-			}
-		}
-		return strings.Compare(a, b)
-	})
-	return classes
-}
-
-// BadFile is a file that cannot be used and why, in one line.
-type BadFile struct {
-	Path, Reason string
 }

@@ -112,7 +112,7 @@ func summaryOf(x *corpus.Index) indexSummary {
 		OtherFiles: x.Report.Ignored, Missing: x.Report.Missing, Refused: x.Reasons, Files: []refusedFile{},
 	}
 	for _, b := range x.Report.Bad {
-		s.Files = append(s.Files, refusedFile(b))
+		s.Files = append(s.Files, refusedFile{b.Path, b.Reason})
 	}
 	return s
 }

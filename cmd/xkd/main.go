@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -131,8 +132,11 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		text := err.Error()
 		// What strconv adds to a bad value is for programmers.
-		text, _, _ := strings.Cut(err.Error(), ": strconv.")
+		if bad := (*strconv.NumError)(nil); errors.As(err, &bad) {
+			text = strings.TrimSuffix(text, ": "+bad.Error())
+		}
 		return usagef("%s; see `%s --help`", text, cmd.CommandPath())
 	})
 	bench := newBench()

@@ -110,10 +110,10 @@ type packJSON struct {
 func packSummary(r *pack.Report, report *media.Report) packJSON {
 	out := packJSON{Clips: r.Clips, Kept: r.Kept, Shards: r.Shards, Bytes: r.Bytes, Refused: []refusedFile{}, Skipped: []refusedFile{}}
 	for _, b := range report.Bad {
-		out.Refused = append(out.Refused, refusedFile(b))
+		out.Refused = append(out.Refused, refusedFile{b.Path, b.Reason})
 	}
 	for _, b := range r.Skipped {
-		out.Skipped = append(out.Skipped, refusedFile(b))
+		out.Skipped = append(out.Skipped, refusedFile{b.Path, b.Reason})
 	}
 	return out
 }

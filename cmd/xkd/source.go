@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"goxkd/media"
 	"goxkd/media/corpus"
@@ -92,7 +92,8 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 	src, report, err := corpus.Open(ctx, dir, opt)
 	if err != nil && f.modality == "" && len(report.Bad) > 0 && ctx.Err() == nil {
 		// What the first file lacks most likely none has.
-		opt.NeedVideo = !strings.Contains(report.Bad[0].Reason, "video")
+		var lack media.LackError
+		opt.NeedVideo = !errors.As(report.Bad[0].Err, &lack) || !lack.Video
 		opt.NeedAudio = !opt.NeedVideo
 		have := xkd.Audio
 		if opt.NeedVideo {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 )
@@ -15,12 +16,16 @@ func Cause(err error) error {
 	return err
 }
 
-// Missing says that a file cannot be reached.
+// Missing says that a file cannot be reached, without its path; it is ErrMissing where the file does not exist.
 func Missing(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return ErrMissing
 	}
-	return errors.New("cannot be read: " + Cause(err).Error())
+	return fmt.Errorf("cannot be read: %w", Cause(err))
 }
 
+// ErrLocked marks a folder that another process has locked.
+var ErrLocked = errors.New("another process has locked it")
+
+// ErrMissing marks a file that does not exist.
 var ErrMissing = errors.New("the file does not exist")

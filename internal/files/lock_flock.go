@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// LockDir keeps other processes from packing into the folder until unlock is called or this one ends.
+// LockDir keeps the folder from other processes that lock it until unlock is called or this one ends. The error is ErrLocked
+// where another has it.
 func LockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -16,7 +17,7 @@ func LockDir(dir string) (unlock func(), err error) {
 	}
 	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		d.Close()
-		return nil, errors.New("another process is packing into it: wait for its end")
+		return nil, ErrLocked
 	}
 	// Where the file system knows no locks there are none.
 	return func() { d.Close() }, nil

@@ -126,6 +126,12 @@ func newFolder(list *listing, opt media.FolderOptions) *Folder {
 	return f
 }
 
+// Why a file is none that could be read.
+var (
+	errIrregular = errors.New("not a regular file")
+	errNoBytes   = errors.New("the file is empty")
+)
+
 // walk lists the media files below root by path and counts the others.
 func walk(root string, report *media.Report) ([]string, error) {
 	var names []string
@@ -135,7 +141,7 @@ func walk(root string, report *media.Report) ([]string, error) {
 		case err != nil && path == root:
 			return err
 		case err != nil:
-			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "cannot be read: " + files.Cause(err).Error()})
+			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), fmt.Errorf("cannot be read: %w", files.Cause(err))))
 			return nil
 		case path != root && strings.HasPrefix(d.Name(), ".") && d.IsDir():
 			return fs.SkipDir
@@ -149,13 +155,13 @@ func walk(root string, report *media.Report) ([]string, error) {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "cannot be read: " + files.Cause(err).Error()})
+			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), fmt.Errorf("cannot be read: %w", files.Cause(err))))
 		case info.IsDir():
 			report.Ignored++
 		case !info.Mode().IsRegular():
-			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "not a regular file"})
+			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), errIrregular))
 		case info.Size() == 0:
-			report.Bad = append(report.Bad, media.BadFile{Path: filepath.ToSlash(name), Reason: "the file is empty"})
+			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), errNoBytes))
 		default:
 			names = append(names, filepath.ToSlash(name))
 		}
@@ -211,14 +217,10 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 			good = append(good, file)
 			continue
 		}
-		reason := errs[i].Error()
 		if errors.Is(errs[i], files.ErrMissing) {
 			report.Missing++
 		}
-		if file.line > 0 {
-			reason += fmt.Sprintf(" (line %d of the list)", file.line)
-		}
-		report.Bad = append(report.Bad, media.BadFile{Path: file.name, Reason: reason})
+		report.Bad = append(report.Bad, media.NewBadFile(file.name, lined(errs[i], file.line)))
 	}
 	f.files = good
 	sort.SliceStable(report.Bad, func(a, b int) bool { return report.Bad[a].Path < report.Bad[b].Path })

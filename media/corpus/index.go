@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -284,7 +283,10 @@ func IndexClips(ctx context.Context, path string, opt media.FolderOptions, out s
 		}
 	}
 	for _, b := range report.Bad {
-		reason, _, _ := strings.Cut(b.Reason, " (line ")
+		reason := b.Reason
+		if at := (lineOf{}); errors.As(b.Err, &at) { // one reason, whatever the lines
+			reason = at.error.Error()
+		}
 		x.Reasons[reason]++
 	}
 	if out != "" {

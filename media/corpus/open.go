@@ -189,8 +189,8 @@ func gatherList(dir string, paths []string, read reader, opt media.FolderOptions
 			report.Split++
 			continue
 		}
-		if reason := unusable(clip.in.Path); reason != "" {
-			report.Bad = append(report.Bad, media.BadFile{Path: clip.name, Reason: fmt.Sprintf("%s (line %d of the list)", reason, clip.line)})
+		if err := unusable(clip.in.Path); err != nil {
+			report.Bad = append(report.Bad, media.NewBadFile(clip.name, lined(err, clip.line)))
 			continue
 		}
 		list.clips = append(list.clips, clip)
@@ -203,17 +203,35 @@ func gatherList(dir string, paths []string, read reader, opt media.FolderOptions
 
 // unusable says why a listed path is none that could be read: pipes and devices would block whoever
 // opens them. Whether it is there is asked later.
-func unusable(path string) string {
+func unusable(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return ""
+		return nil
 	case !info.Mode().IsRegular():
-		return "not a regular file"
+		return errIrregular
 	case info.Size() == 0:
-		return "the file is empty"
+		return errNoBytes
 	}
-	return ""
+	return nil
+}
+
+// lineOf is why a clip cannot be used, and the line of the list that names it.
+type lineOf struct {
+	error
+	line int
+}
+
+func (e lineOf) Error() string { return fmt.Sprintf("%v (line %d of the list)", e.error, e.line) }
+
+func (e lineOf) Unwrap() error { return e.error }
+
+// lined adds the line, where there is one.
+func lined(err error, line int) error {
+	if line == 0 {
+		return err
+	}
+	return lineOf{err, line}
 }
 
 // likeliest is the folder below which most of the first clips exist.

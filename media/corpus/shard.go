@@ -36,7 +36,7 @@ func gatherShards(where string, shards []string, opt media.FolderOptions, report
 	})
 	for i, shard := range shards {
 		if errs[i] != nil {
-			report.Bad = append(report.Bad, media.BadFile{Path: filepath.Base(shard), Reason: errs[i].Error()})
+			report.Bad = append(report.Bad, media.NewBadFile(filepath.Base(shard), errs[i]))
 		}
 		for _, clip := range found[i] {
 			if opt.Split != "" && clip.split != opt.Split {

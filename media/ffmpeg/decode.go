@@ -13,7 +13,7 @@ import (
 
 // Format is what clips are decoded to.
 type Format struct {
-	FPS, Size, Rate int
+	FPS, Size, Rate int           // frames per second, shorter side in pixels, Hz
 	Limit           time.Duration // for one child process
 }
 
@@ -62,6 +62,7 @@ func Decode(ctx context.Context, in Place, p *Choice, span media.Span, f Format)
 // ErrEmpty marks a span without frames or samples.
 var ErrEmpty = errors.New("nothing decoded")
 
+// DecodeSpan is Decode for a span that nothing else may stand in for: it is not taken from the file's start instead.
 func DecodeSpan(ctx context.Context, in Place, p *Choice, span media.Span, f Format) (*media.Clip, error) {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
 	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1"}
@@ -97,7 +98,7 @@ func DecodeSpan(ctx context.Context, in Place, p *Choice, span media.Span, f For
 	}
 	why := ErrEmpty
 	if err != nil {
-		why = fmt.Errorf("%w: %s", ErrEmpty, in.complaint(err))
+		why = fmt.Errorf("%w: %w", ErrEmpty, in.unnamed(err))
 	}
 	if p.video != nil {
 		n := clip.W * clip.H * 3

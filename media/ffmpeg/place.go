@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -37,7 +38,11 @@ func (p Place) args() []string {
 	}
 }
 
-// complaint is a tool's error without the place, which the text round it names.
-func (p Place) complaint(err error) string {
-	return strings.TrimPrefix(err.Error(), p.url()+": ")
+// unnamed is a tool's complaint without the place, which the text round it names; another error is as it was.
+func (p Place) unnamed(err error) error {
+	var c complaint
+	if errors.As(err, &c) {
+		return complaint(strings.TrimPrefix(string(c), p.url()+": "))
+	}
+	return err
 }

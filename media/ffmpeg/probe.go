@@ -22,7 +22,7 @@ const (
 // maxPixels is the largest frame that is decoded; a header can claim any size.
 const maxPixels = 1 << 26
 
-// Choice is what ffprobe tells of one file.
+// Choice is the streams of one file that are decoded.
 type Choice struct {
 	Duration float64 // seconds over which the wanted streams have samples; 0 when unknown
 	video    *videoStream
@@ -76,10 +76,10 @@ func Probe(ctx context.Context, in Place) (Contents, error) {
 			"stream_tags=rotate:stream_disposition=attached_pic:stream_side_data=rotation"}, in.args()...)
 	outs, err := process{"ffprobe", args, probeLimit, []int{probeBytes}}.run(ctx)
 	if err != nil {
-		if errors.Is(err, media.ErrTool) || errors.Is(err, errLate) || ctx.Err() != nil {
+		if errors.Is(err, media.ErrTool) || errors.Is(err, ErrLate) || ctx.Err() != nil {
 			return Contents{}, err
 		}
-		return Contents{}, Refusal("not readable as media: " + in.complaint(err))
+		return Contents{}, Refusal("not readable as media: " + in.unnamed(err).Error())
 	}
 	c, err := readProbe(outs[0])
 	if err != nil {
@@ -144,7 +144,7 @@ func readProbe(raw []byte) (Contents, error) {
 }
 
 // Pick takes the first usable stream of each wanted kind. The error says in one line why the file
-// cannot serve.
+// cannot serve; it is a media.LackError where a stream is missing.
 func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 	p := &Choice{Duration: seconds(strconv.FormatFloat(c.Duration, 'g', -1, 64))}
 	for _, s := range c.Streams {
@@ -168,13 +168,9 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 			p.Duration = shorter(p.Duration, s.Duration)
 		}
 	}
-	switch {
-	case needVideo && p.video == nil && needAudio && p.audio == nil:
-		return nil, errors.New("no usable video or audio stream")
-	case needVideo && p.video == nil:
-		return nil, errors.New("no usable video stream")
-	case needAudio && p.audio == nil:
-		return nil, errors.New("no usable audio stream")
+	switch lack := (media.LackError{Video: needVideo && p.video == nil, Audio: needAudio && p.audio == nil}); {
+	case lack.Video || lack.Audio:
+		return nil, lack
 	case p.video != nil && p.video.w > maxPixels/p.video.h:
 		return nil, fmt.Errorf("frames of %dx%d pixels are too large: at most %d Mpixel are decoded", p.video.w, p.video.h, maxPixels>>20)
 	}

@@ -1,13 +1,17 @@
 package ffmpeg
 
 import (
+	"context"
 	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"goxkd/media"
+	"goxkd/media/mediatest"
 )
 
 // Whatever ffprobe answers, what is picked from it can be decoded: frames of a bounded size, a
@@ -88,4 +92,28 @@ func parseProbe(raw []byte, needVideo, needAudio bool) (*Choice, error) {
 		return nil, err
 	}
 	return c.Pick(needVideo, needAudio)
+}
+
+// What is wrong with a file is told by types: what it lacks, that it is no media at all, that a tool is missing.
+func TestRefusalsAreTyped(t *testing.T) {
+	sound := Contents{Streams: []Stream{{Kind: "audio", Rate: 8000}}}
+	_, err := sound.Pick(true, true)
+	require.Equal(t, media.LackError{Video: true}, err)
+	_, err = Contents{}.Pick(true, true)
+	require.Equal(t, media.LackError{Video: true, Audio: true}, err)
+	_, err = Contents{}.Pick(false, true)
+	require.Equal(t, media.LackError{Audio: true}, err)
+	_, err = sound.Pick(false, true)
+	require.NoError(t, err)
+
+	mediatest.NeedTools(t)
+	text := Place{Path: filepath.Join(t.TempDir(), "text.mp4")}
+	require.NoError(t, os.WriteFile(text.Path, []byte("text"), 0o644))
+	_, err = Probe(context.Background(), text)
+	var no Refusal
+	require.ErrorAs(t, err, &no)
+	require.NotContains(t, string(no), text.Path)
+	t.Setenv("PATH", "")
+	_, err = Probe(context.Background(), text)
+	require.ErrorIs(t, err, media.ErrTool)
 }

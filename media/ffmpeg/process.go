@@ -16,11 +16,16 @@ import (
 	"goxkd/media"
 )
 
-// errLate marks a child that was killed because its time was up.
-var errLate = errors.New("did not end")
+// ErrLate marks a child that was killed because its time was up. The file may serve another time.
+var ErrLate = errors.New("did not end")
 
 // stderrLimit bounds what is kept of a child's complaints.
 const stderrLimit = 8 << 10
+
+// complaint is what a tool said of its input before it failed: its first line, in its own words. Nobody asks what they are.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
 
 // process is one run of a child with bounded time and output.
 type process struct {
@@ -34,7 +39,7 @@ type process struct {
 
 // run starts the child, reads its outputs and waits for it. The child and whatever it started are
 // killed when ctx ends or the limit passes. The outputs come back also when there is an error, whose
-// text is one line without the path.
+// text is one line; it is a complaint where the child has said one.
 func (p process) run(ctx context.Context) ([][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
@@ -84,12 +89,12 @@ func (p process) run(ctx context.Context) ([][]byte, error) {
 	stop()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return outs, fmt.Errorf("%s %w within %v", p.name, errLate, p.limit)
+		return outs, fmt.Errorf("%s %w within %v", p.name, ErrLate, p.limit)
 	case ctx.Err() != nil:
 		return outs, ctx.Err()
 	case err != nil:
 		if line := complaints.line(); line != "" {
-			return outs, errors.New(line)
+			return outs, complaint(line)
 		}
 		return outs, fmt.Errorf("%s: %w", p.name, err)
 	}

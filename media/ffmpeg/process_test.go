@@ -46,7 +46,7 @@ func TestProcessOutputs(t *testing.T) {
 	outs, _ = run("yes", 1000)
 	require.Len(t, outs[0], 1000, "an endless output is cut off")
 	_, err = run("echo '[mov @ 0x55aa] \ttoo\001 bad' >&2; echo more >&2; exit 3", 10)
-	require.EqualError(t, err, "too bad")
+	require.Equal(t, complaint("too bad"), err)
 	_, err = run("exit 3", 10)
 	require.ErrorContains(t, err, "exit status 3")
 	_, err = run("head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1", 10)
@@ -61,7 +61,7 @@ func TestProcessIsKilledWithItsChildren(t *testing.T) {
 	script := "sleep 300 & echo $! $$ >'" + pids + "'; wait"
 	began := time.Now()
 	_, err := process{"sh", []string{"-c", script}, 300 * time.Millisecond, []int{10}}.run(context.Background())
-	require.ErrorContains(t, err, "did not end within")
+	require.ErrorIs(t, err, ErrLate)
 	require.Less(t, time.Since(began), 60*time.Second)
 	raw, err := os.ReadFile(pids)
 	require.NoError(t, err)

@@ -118,6 +118,7 @@ func (Generated) Modalities() (video, audio bool) { return true, true }
 
 func (Generated) Split(i int) string { return []string{"train", "train", "test"}[i%3] }
 
+// Generate makes a Generated of three classes.
 func Generate(clips int) Generated {
 	return Generated{synthetic.New(synthetic.Config{Clips: clips, Classes: 3, Difficulty: 0.5, Seed: 4, Seconds: 1.5, Size: 48})}
 }
@@ -162,6 +163,7 @@ func PNGBomb(side int) []byte {
 	return out.Bytes()
 }
 
+// NeedShell skips where there is no shell to stand in for a tool.
 func NeedShell(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -184,6 +186,7 @@ func Children(t *testing.T) []string {
 	return out
 }
 
+// Small are options that keep decoding short; only some of those given count.
 func Small(opt media.FolderOptions) media.FolderOptions {
 	o := media.FolderOptions{FPS: 8, Size: 48, Rate: 16000}
 	o.NeedVideo, o.NeedAudio, o.Check = opt.NeedVideo, opt.NeedAudio, opt.Check
@@ -192,6 +195,7 @@ func Small(opt media.FolderOptions) media.FolderOptions {
 	return o
 }
 
+// Reasons are why files were refused, by path.
 func Reasons(r *media.Report) map[string]string {
 	m := map[string]string{}
 	for _, b := range r.Bad {

@@ -61,7 +61,7 @@ func read(dir string, opt media.FolderOptions, report *media.Report) (*Source, e
 			if errors.Is(err, files.ErrMissing) {
 				report.Missing++
 			}
-			report.Bad = append(report.Bad, media.BadFile{Path: shardName(k), Reason: err.Error()})
+			report.Bad = append(report.Bad, media.NewBadFile(shardName(k), err))
 		}
 		if x != nil {
 			p.add(k, x, opt, report)
@@ -136,7 +136,7 @@ func (p *Source) add(k int, x *shardIndex, opt media.FolderOptions, report *medi
 			err = fmt.Errorf("damaged: %d frames per second and %d Hz", s.FPS, s.Rate)
 		}
 		if err != nil {
-			report.Bad = append(report.Bad, media.BadFile{Path: shardName(k) + ": " + s.Key, Reason: err.Error()})
+			report.Bad = append(report.Bad, media.NewBadFile(shardName(k)+": "+s.Key, err))
 			continue
 		}
 		if opt.Split != "" && s.Split != opt.Split {

@@ -42,6 +42,9 @@ type Report struct {
 	Bytes   int64
 }
 
+// errBusy marks a folder that another process is packing into.
+var errBusy = errors.New("another process is packing into it: wait for its end")
+
 // Files is a Corpus whose clips are decoded from files, which may change. Packing one takes short clips
 // as training would, and tells a changed corpus from the packed one.
 type Files interface {
@@ -87,6 +90,9 @@ func Write(ctx context.Context, src media.Corpus, out string, opt Options) (*Rep
 		return nil, fmt.Errorf("pack: %s: %w: name another folder", out, files.Cause(err))
 	}
 	unlock, err := files.LockDir(out)
+	if errors.Is(err, files.ErrLocked) {
+		return nil, fmt.Errorf("pack: %s: %w", out, errBusy)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("pack: %s: %w", out, err)
 	}
@@ -299,7 +305,7 @@ func (p *packer) run(ctx context.Context) error {
 			}
 		}
 		if r.err != nil {
-			shard.index.Skipped = append(shard.index.Skipped, media.BadFile{Path: piece.name, Reason: r.err.Error()})
+			shard.index.Skipped = append(shard.index.Skipped, media.NewBadFile(piece.name, r.err))
 		} else if err := shard.add(s); err != nil {
 			return fmt.Errorf("pack: %s: %w", shardName(p.shard), roomFor(err))
 		}

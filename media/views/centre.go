@@ -66,7 +66,7 @@ func Centre(ctx context.Context, src media.Source, spec Spec, indices []int, opt
 	kept := 0
 	for i, index := range indices {
 		if errs[i] != nil {
-			bad = append(bad, media.BadFile{Path: src.Name(index), Reason: errs[i].Error()})
+			bad = append(bad, media.NewBadFile(src.Name(index), errs[i]))
 			continue
 		}
 		b.move(spec, kept, i)

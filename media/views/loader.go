@@ -268,7 +268,7 @@ func (l *Loader) skip(try attempt, err error) {
 	l.failed[try] = true
 	if !l.named[try.index] && len(l.reasons) < maxReasons {
 		l.named[try.index] = true
-		l.reasons = append(l.reasons, media.BadFile{Path: l.src.Name(try.index), Reason: err.Error()})
+		l.reasons = append(l.reasons, media.NewBadFile(l.src.Name(try.index), err))
 	}
 }
 
