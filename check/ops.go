@@ -198,8 +198,12 @@ func buildWith(op *graph.Op, c graph.Case, trainable []int) (*opCase, error) {
 				kept = c.Types[i]
 			}
 			switch {
-			case slices.Contains(trainable, i):
+			case slices.Contains(trainable, i) && kept == graph.Float32:
 				s.in = append(s.in, g.State(name, true, shape...))
+			case slices.Contains(trainable, i): // states are float32
+				in := g.InputAs(name, kept, shape...)
+				in.NeedsGrad = true
+				s.in = append(s.in, in)
 			case slices.Contains(op.Updates, i):
 				s.in = append(s.in, g.State(name, false, shape...))
 			default:

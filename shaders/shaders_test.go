@@ -38,8 +38,8 @@ func TestParse(t *testing.T) {
 	}
 	want := []Binding{
 		{Name: "params", Index: 0, Uniform: true, Vector: 1},
-		{Name: "x", Index: 1, Vector: 4},
-		{Name: "y", Index: 2, Write: true, Vector: 1},
+		{Name: "x", Index: 1, Vector: 4, Element: "vec4<f32>"},
+		{Name: "y", Index: 2, Write: true, Vector: 1, Element: "f32"},
 	}
 	if len(s.Bindings) != len(want) {
 		t.Fatalf("bindings are %+v", s.Bindings)
