@@ -29,6 +29,8 @@ type OpsOptions struct {
 	Small bool
 	// Seed makes the inputs.
 	Seed uint64
+	// Defaults leaves out variants but the default ones.
+	Defaults bool
 	// Class, where set, checks the kernels for another class of adapter, too.
 	Class *graph.Class
 }
@@ -101,14 +103,14 @@ func checkCase(ctx context.Context, dev graph.Device, op *graph.Op, c graph.Case
 	s, err := buildCase(op, c, direction)
 	if err == nil && direction == Forward {
 		if target, ok := targetOf(dev, opt); ok {
-			variants = op.VariantsOf(s.y, target)
+			if variants = op.VariantsOf(s.y, target); opt.Defaults {
+				variants = variants[:1]
+			}
 		}
 	}
 	for _, v := range variants {
 		r := OpResult{Op: op.Name, Case: c.Name, Direction: direction, Shapes: c.Shapes, Limit: c.Tolerance, Err: err}
-		if len(variants) > 1 {
-			r.Variant = v
-		}
+		r.Variant = v
 		if r.Limit == 0 {
 			r.Limit = opLimit
 		}

@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 
 	"goxkd/check"
@@ -29,14 +30,20 @@ func openGPU(t *testing.T) *gpu.Device {
 	return common
 }
 
-// Every operation on the GPU against its reference, by all its variants for every class of adapters, with guard words round
-// every buffer. Large cases run for the adapter's own class: on software adapters kernels of other classes are slow.
+// long says whether tests may take minutes: XKD_TESTS=all, as make test-all sets it.
+func long() bool { return os.Getenv("XKD_TESTS") == "all" }
+
+// Every operation on the GPU against its reference, with guard words round every buffer: by all its variants for the
+// adapter's own class, and as the other classes would run it. Large cases run for the adapter's own class, since on software
+// adapters kernels of others are slow, and so is compiling all of them again, which is left to long runs.
 func TestOpsOnGPU(t *testing.T) {
 	dev := openGPU(t)
 	for _, class := range []graph.Class{graph.Discrete, graph.Integrated, graph.Software} {
 		t.Run(class.String(), func(t *testing.T) {
-			small := testing.Short() || class != dev.Target().Class
-			results, err := check.Ops(context.Background(), dev, check.OpsOptions{Small: small, Class: &class})
+			other := class != dev.Target().Class
+			results, err := check.Ops(context.Background(), dev, check.OpsOptions{
+				Small: testing.Short() || other, Defaults: other && !long(), Class: &class,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
