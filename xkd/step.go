@@ -66,7 +66,7 @@ type Step struct {
 	Outputs [2][2]*graph.Node
 }
 
-// BuildStep builds the graph of one training step (method, section 1). With grads, every gradient and norm is kept for
+// BuildStep builds the graph of one training step (docs/method.md, section 1). With grads, every gradient and norm is kept for
 // reading; otherwise only the losses are.
 func BuildStep(c Config, grads bool) (*Step, error) {
 	if err := c.Validate(); err != nil {
@@ -111,7 +111,7 @@ func (s *Step) build(g *graph.Graph) {
 	}
 	s.teachers(g, nets[Teacher])
 
-	// The losses (steps 5 to 7 of the method).
+	// The losses (docs/method.md, steps 5 to 7).
 	out := s.Outputs
 	var align, kd [2]*graph.Node
 	g.Scope("align", func() {
@@ -229,7 +229,7 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network) {
 	}
 }
 
-// update clips the students' gradients tensor by tensor and runs AdamW (steps 8 and 9).
+// update clips the students' gradients tensor by tensor and runs AdamW (docs/method.md, E13 and E14).
 func (s *Step) update(g *graph.Graph, p *layers.Params, students [2]network, loss *graph.Node) {
 	c := s.Config
 	var trained []*graph.Node
@@ -297,7 +297,7 @@ func indexOf(list []*graph.Node, n *graph.Node) int {
 	return -1
 }
 
-// moveTeachers updates every teacher tensor towards its own modality's student (step 10). With shared teachers the blocks
+// moveTeachers updates every teacher tensor towards its own modality's student (docs/method.md, E15). With shared teachers the blocks
 // move twice, by the video momentum and then by the audio one.
 func (s *Step) moveTeachers(g *graph.Graph) {
 	g.Scope("ema", func() {
