@@ -33,6 +33,7 @@ func TestCLIViews(t *testing.T) {
 		assert.Equal(t, want, string(first) == string(other), "%v", args)
 	}
 	same(true, "views", "synthetic:5", "--seed", "1")
+	same(false, "views", "synthetic:5", "--seed", "1", "--short")
 	same(false, "views", "synthetic:5", "--seed", "1", "--epoch", "1")
 	same(false, "views", "synthetic:5", "--seed", "2")
 	same(false, "views", "synthetic:6", "--seed", "1")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ type viewsFlags struct {
 	out, preset string
 	seed, epoch uint64
 	difficulty  float64
+	short       bool
 }
 
 func newViews() *cobra.Command {
@@ -50,6 +52,7 @@ the masks leave visible of them: a PNG picture. FILE is a media file, or synthet
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the views, of the masks and of the generated clips")
 	fl.Uint64Var(&f.epoch, "epoch", 0, "epoch whose views are drawn, counted from 0")
 	fl.Float64Var(&f.difficulty, "difficulty", media.DefaultDifficulty, "of the generated clips, from 0 to 1")
+	fl.BoolVar(&f.short, "short", false, "draw the clip and what the masks leave visible of it alone")
 	return cmd
 }
 
@@ -76,7 +79,7 @@ func views(cmd *cobra.Command, f viewsFlags, file string) error {
 	picture := draw.Views{
 		Title: src.Name(index),
 		Note:  fmt.Sprintf("%g s from %.3f s on, epoch %d, seed %d, preset %s", spec.Seconds, clip.Start, f.epoch, f.seed, f.preset),
-		Spec:  spec, Clip: clip, VideoPatch: config.Video.Patch, AudioPatch: config.Audio.Patch,
+		Short: f.short, Spec: spec, Clip: clip, VideoPatch: config.Video.Patch, AudioPatch: config.Audio.Patch,
 		VideoVisible: visible(config.VideoTokens(), config.Video.Mask, f, index, xkd.Video),
 		AudioVisible: visible(config.AudioTokens(), config.Audio.Mask, f, index, xkd.Audio),
 	}
@@ -120,18 +123,27 @@ func visible(patches int, ratio float64, f viewsFlags, index int, m xkd.Modality
 	return seen
 }
 
-// writePicture leaves no half-written file behind.
-func writePicture(path string, v draw.Views) error {
-	out, err := os.Create(path)
+// picture is what writes itself as a PNG.
+type picture interface{ Write(io.Writer) error }
+
+// writePicture draws beside the file and moves it there, so that a failure leaves what was there before.
+func writePicture(path string, p picture) error {
+	out, err := os.CreateTemp(filepath.Dir(path), ".picture-*.part")
 	if err != nil {
 		return fmt.Errorf("--out: %w: name a file in a folder that exists and can be written", err)
 	}
-	err = v.Write(out)
+	defer os.Remove(out.Name()) // gone by then where all went well
+	err = p.Write(out)
 	if closed := out.Close(); err == nil {
 		err = closed
 	}
+	if err == nil {
+		err = os.Chmod(out.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(out.Name(), path)
+	}
 	if err != nil {
-		os.Remove(path)
 		return fmt.Errorf("--out %s: %w", path, err)
 	}
 	return nil
