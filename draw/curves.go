@@ -154,7 +154,7 @@ func (roundTicks) Ticks(low, high float64) []plot.Tick {
 // span is the number of values of which a running mean is taken, odd.
 func span(n int) int { return n/50*2 + 1 }
 
-// points gives the running mean over so many values, centred and shorter at the ends, at no more than pointsMost steps.
+// points gives the running mean over so many values, centred and shorter at both ends, at no more than pointsMost steps.
 func (c Curves) points(values []float64, over int) plotter.XYs {
 	sums := make([]float64, len(values)+1)
 	for i, v := range values {
@@ -164,7 +164,8 @@ func (c Curves) points(values []float64, over int) plotter.XYs {
 	half := max(over, stride) / 2
 	var out plotter.XYs
 	add := func(i int) {
-		lo, hi := max(i-half, 0), min(i+half+1, len(values))
+		// At the start, where losses fall quickly, the span is symmetric, so that the mean starts at the first value.
+		lo, hi := max(i-half, 0), min(i+min(half, i)+1, len(values))
 		out = append(out, plotter.XY{X: float64(c.Steps[i]), Y: (sums[hi] - sums[lo]) / float64(hi-lo)})
 	}
 	for i := 0; i < len(values); i += stride {

