@@ -19,7 +19,7 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench check clean
+.PHONY: help setup build demo pictures test lint bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ demo: build ## train on generated clips and probe what was learnt, about 3 minut
 	@rm -rf $(DEMO_OUT)
 	bin/xkd train --data synthetic --preset nano --steps $(DEMO_STEPS) --batch $(DEMO_BATCH) --difficulty $(DEMO_DIFFICULTY) --device $(DEMO_DEVICE) --out $(DEMO_OUT)
 	bin/xkd probe $(DEMO_OUT)/checkpoint.safetensors --clips $(DEMO_CLIPS) --seeds $(DEMO_SEEDS) --device $(DEMO_DEVICE)
+
+pictures: build ## redraw the pictures of the documents; the curves are those of the last demo
+	bin/xkd views synthetic:5 --short --out docs/pictures/views.png
+	bin/xkd plot $(DEMO_OUT) --out docs/pictures/curves.png
 
 test: setup lint ## all checks and tests, as continuous integration runs them
 	go test -timeout 9m ./...

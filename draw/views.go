@@ -26,6 +26,8 @@ type Views struct {
 	// Whether each patch of the global view is visible to the student, in the order of the tokens.
 	VideoVisible []bool
 	AudioVisible []bool
+	// Short leaves out the global video view without its mask, and the local views.
+	Short bool
 }
 
 // Layout in pixels.
@@ -105,14 +107,21 @@ func (v Views) drawVideo(p *page, y int) int {
 		y = heading(p, y, "The clip", "the largest square in its middle, nothing drawn at random")
 		y = v.strip(p, y, clipVideo{v.Clip.Plain.VideoGlobal, s.Frames, s.Size}, v.Clip.Start, nil)
 	}
-	y = heading(p, y, "Video, global view", fmt.Sprintf("%s of %d x %d pixels at %d per second: crop, flip and colours are drawn once for all frames",
-		count(s.Frames, "frame"), s.Size, s.Size, s.FPS))
-	y = v.strip(p, y, clipVideo{b.VideoGlobal, s.Frames, s.Size}, v.Clip.Start, nil)
+	title := "What the video student sees of a crop"
+	if !v.Short {
+		title = "What the video student sees of it"
+		y = heading(p, y, "Video, global view", fmt.Sprintf("%s of %d x %d pixels at %d per second: crop, flip and colours are drawn once for all frames",
+			count(s.Frames, "frame"), s.Size, s.Size, s.FPS))
+		y = v.strip(p, y, clipVideo{b.VideoGlobal, s.Frames, s.Size}, v.Clip.Start, nil)
+	}
 	grid := v.videoGrid()
-	y = heading(p, y, "What the video student sees of it", shares(v.VideoVisible, fmt.Sprintf("patches of %d frames x %d x %d pixels", v.VideoPatch[0], v.VideoPatch[1], v.VideoPatch[2])))
+	y = heading(p, y, title, shares(v.VideoVisible, fmt.Sprintf("patches of %d frames x %d x %d pixels", v.VideoPatch[0], v.VideoPatch[1], v.VideoPatch[2])))
 	y = v.strip(p, y, clipVideo{b.VideoGlobal, s.Frames, s.Size}, v.Clip.Start, func(t, yy, x int) bool {
 		return v.VideoVisible[(t/v.VideoPatch[0]*grid[1]+yy/v.VideoPatch[1])*grid[2]+x/v.VideoPatch[2]]
 	})
+	if v.Short {
+		return y
+	}
 	for k, local := range b.VideoLocal {
 		start := v.Clip.VideoLocalStart[k]
 		y = heading(p, y, fmt.Sprintf("Video, local view %d of %d", k+1, len(b.VideoLocal)), fmt.Sprintf("%s of %d x %d pixels from %.3f s of the global view on",
@@ -126,7 +135,11 @@ func (v Views) drawAudio(p *page, y int, colours *melColours) int {
 	s, b := v.Spec, v.Clip.Batch
 	sx, sy := max(melWidth/s.SpecFrames, 1), max(melHeight/s.Mels, 1)
 	m := mel{spec: s, data: b.AudioGlobal, frames: s.SpecFrames, sx: sx, sy: sy, start: v.Clip.Start, colours: colours}
-	y = heading(p, y, "Audio, global view", fmt.Sprintf("log-mel spectrogram of %d bands x %d frames, normalised: 0 is the recipe's mean, 1 its deviation", s.Mels, s.SpecFrames))
+	title := "Audio, global view"
+	if v.Short {
+		title = "The sound"
+	}
+	y = heading(p, y, title, fmt.Sprintf("log-mel spectrogram of %d bands x %d frames, normalised: 0 is the recipe's mean, 1 its deviation", s.Mels, s.SpecFrames))
 	box := m.draw(p, y)
 	colours.bar(p, image.Rect(box.Max.X+34, box.Min.Y, box.Max.X+52, box.Max.Y))
 	y = box.Max.Y + 58
@@ -137,6 +150,9 @@ func (v Views) drawAudio(p *page, y int, colours *melColours) int {
 	}
 	m.patch = v.AudioPatch
 	y = m.draw(p, y).Max.Y + 58
+	if v.Short {
+		return y
+	}
 	for k, local := range b.AudioLocal {
 		start := v.Clip.AudioLocalStart[k]
 		more := ""

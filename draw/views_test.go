@@ -60,6 +60,10 @@ func TestViewsArePainted(t *testing.T) {
 	v.Clip.Batch.AudioGlobal = nil
 	require.Less(t, paint(t, v).Bounds().Dy(), tall.Bounds().Dy())
 	v = picture(t, nil)
+	whole := paint(t, v).Bounds().Dy()
+	v.Short = true
+	require.Less(t, paint(t, v).Bounds().Dy(), whole*2/3)
+	v = picture(t, nil)
 	v.Clip.Batch.VideoGlobal = nil
 	paint(t, v)
 }

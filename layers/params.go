@@ -8,7 +8,7 @@ import (
 // Init tells how a parameter starts.
 type Init uint8
 
-// The initial distributions (method, section 2).
+// The initial distributions (docs/method.md, section 2.8).
 const (
 	Zeros       Init = iota
 	Ones             // also the gain of weight-normed layers

@@ -39,6 +39,7 @@ func TestCLIViews(t *testing.T) {
 		assert.Equal(t, want, string(first) == string(other), "%v", args)
 	}
 	same(true, "views", "synthetic:5", "--seed", "1")
+	same(false, "views", "synthetic:5", "--seed", "1", "--short")
 	same(false, "views", "synthetic:5", "--seed", "1", "--epoch", "1")
 	same(true, "views", "synthetic:5", "--seed", "1", "--step", "1")
 	same(false, "views", "synthetic:5", "--seed", "1", "--step", "2")

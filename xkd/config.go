@@ -71,7 +71,7 @@ type Config struct {
 	StudentTemp float64         `json:"student_temp"` // divisor of the students' logits
 }
 
-// encoderSizes and decoderSizes are the named sizes of the method, and nano.
+// encoderSizes and decoderSizes are the named sizes (docs/method.md, section 2.7), and nano.
 var encoderSizes = map[string]layers.Size{
 	"nano": {Dim: 96, Depth: 4, Heads: 3}, "tiny": {Dim: 192, Depth: 12, Heads: 3}, "tiny_h6": {Dim: 192, Depth: 12, Heads: 6},
 	"small": {Dim: 384, Depth: 12, Heads: 6}, "small_h12": {Dim: 384, Depth: 12, Heads: 12},

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The numbers of trainable parameters that the method names.
+// The numbers of trainable parameters (docs/method.md, section 2.7).
 func TestParameterCounts(t *testing.T) {
 	for variant, want := range map[string]int{XKD: 206_346_560, MAS: 121_319_744, MATS: 121_319_744} {
 		c, spec, err := Preset("base")
@@ -26,7 +26,7 @@ func TestTokensOfTheRecipe(t *testing.T) {
 	require.Equal(t, 560, c.AudioTokens())
 }
 
-// Every size of the method, every variant and every switch builds.
+// Every size of docs/method.md, section 2.7, every variant and every switch builds.
 func TestEveryConfigurationBuilds(t *testing.T) {
 	for name := range encoderSizes {
 		c, _, err := Preset(name)

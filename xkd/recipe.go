@@ -27,7 +27,7 @@ const (
 	warmEpochs   = 30
 )
 
-// DefaultRecipe is the released recipe (method, section 3) stretched over so many steps. The learning rate is the
+// DefaultRecipe is the released recipe (docs/method.md, section 4) stretched over so many steps. The learning rate is the
 // recipe's 1e-4 for batch 256; nano, which trains for minutes on small batches, takes 1e-3, and teachers that follow
 // faster (0.99).
 func DefaultRecipe(preset, variant string, steps int, seed uint64) Recipe {

@@ -113,7 +113,7 @@ func bankLimit(params []*layers.Param, binding int64) int64 {
 	return limit
 }
 
-// BuildStep builds the graph of one training step (method, section 1).
+// BuildStep builds the graph of one training step (docs/method.md, section 1).
 func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (s *Step) build(g *graph.Graph) {
 		})
 	}
 
-	// The losses (steps 5 to 7 of the method).
+	// The losses (docs/method.md, steps 5 to 7).
 	out := s.Outputs
 	var align, kd [2]*graph.Node
 	g.Scope("align", func() {
@@ -380,7 +380,7 @@ func storeIn(g *graph.Graph, x, at *graph.Node) {
 	g.StoreIn(x, at)
 }
 
-// update clips the students' gradients tensor by tensor and runs AdamW (steps 8 and 9).
+// update clips the students' gradients tensor by tensor and runs AdamW (docs/method.md, E13 and E14).
 func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node, students [2]network) {
 	c := s.Config
 	var tensors []op.BankTensor
@@ -442,7 +442,7 @@ func (s *Step) moments(g *graph.Graph, prefix string, weights []layers.Bank) (li
 	return list
 }
 
-// moveTeachers updates every teacher tensor towards its own modality's student (step 10). With shared teachers the blocks
+// moveTeachers updates every teacher tensor towards its own modality's student (docs/method.md, E15). With shared teachers the blocks
 // move twice, by the video momentum and then by the audio one.
 func (s *Step) moveTeachers(g *graph.Graph, teachers, weights []layers.Bank) {
 	type place struct{ bank, offset int }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +26,7 @@ type viewsFlags struct {
 	seed, epoch uint64
 	step        int
 	difficulty  float64
+	short       bool
 }
 
 func newViews() *cobra.Command {
@@ -56,6 +58,7 @@ on the first clip of a step.`,
 	fl.Uint64Var(&f.epoch, "epoch", 0, "epoch whose views are drawn, counted from 0")
 	fl.IntVar(&f.step, "step", 1, "training step whose masks are drawn, counted from 1 as training prints it")
 	fl.Float64Var(&f.difficulty, "difficulty", synthetic.DefaultDifficulty, "of the generated clips, from 0 to 1")
+	fl.BoolVar(&f.short, "short", false, "draw the clip and what the masks leave visible of it alone")
 	return cmd
 }
 
@@ -84,7 +87,7 @@ func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 	picture := draw.Views{
 		Title: src.Name(index),
 		Note:  fmt.Sprintf("%g s from %.3f s on, epoch %d, seed %d, masks of step %d, preset %s", spec.Seconds, clip.Start, f.epoch, f.seed, f.step, f.preset),
-		Spec:  spec, Clip: clip, VideoPatch: config.Video.Patch, AudioPatch: config.Audio.Patch,
+		Short: f.short, Spec: spec, Clip: clip, VideoPatch: config.Video.Patch, AudioPatch: config.Audio.Patch,
 		VideoVisible: config.Visible(xkd.Video, f.seed, f.step-1), AudioVisible: config.Visible(xkd.Audio, f.seed, f.step-1),
 	}
 	if err := writePicture(f.out, picture); err != nil {
@@ -112,18 +115,27 @@ func openClip(ctx context.Context, file string, spec views.Spec, f viewsFlags) (
 	return src, index, nil
 }
 
-// writePicture leaves no half-written file behind.
-func writePicture(path string, v draw.Views) error {
-	out, err := os.Create(path)
+// picture is what writes itself as a PNG.
+type picture interface{ Write(io.Writer) error }
+
+// writePicture draws beside the file and moves it there, so that a failure leaves what was there before.
+func writePicture(path string, p picture) error {
+	out, err := os.CreateTemp(filepath.Dir(path), ".picture-*.part")
 	if err != nil {
 		return fmt.Errorf("--out: %w: name a file in a folder that exists and can be written", err)
 	}
-	err = v.Write(out)
+	defer os.Remove(out.Name()) // gone by then where all went well
+	err = p.Write(out)
 	if closed := out.Close(); err == nil {
 		err = closed
 	}
+	if err == nil {
+		err = os.Chmod(out.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(out.Name(), path)
+	}
 	if err != nil {
-		os.Remove(path)
 		return fmt.Errorf("--out %s: %w", path, err)
 	}
 	return nil
