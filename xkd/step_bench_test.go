@@ -16,7 +16,7 @@ import (
 func BenchmarkStep(b *testing.B) {
 	c, _, err := xkd.Preset("nano")
 	require.NoError(b, err)
-	step, err := xkd.BuildStep(c, StepOptions{})
+	step, err := xkd.BuildStep(c, xkd.StepOptions{})
 	require.NoError(b, err)
 	e, err := cpu.Device{}.Compile(step.Graph, graph.PlanOptions{})
 	require.NoError(b, err)
