@@ -197,21 +197,17 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// clipVideo is one view [3,frames,size,size], normalised.
+// clipVideo is one view [3,frames,size,size] in pixels.
 type clipVideo struct {
-	data   []float32
+	data   []uint8
 	frames int
 	size   int
 }
 
-// at is the colour of a pixel as it was before normalisation.
+// at is the colour of a pixel.
 func (c clipVideo) at(t, y, x int) color.RGBA {
-	var rgb [3]uint8
-	for ch := range rgb {
-		v := c.data[((ch*c.frames+t)*c.size+y)*c.size+x]*views.VideoStd[ch] + views.VideoMean[ch]
-		rgb[ch] = uint8(math.Round(float64(min(max(v, 0), 1)) * 255))
-	}
-	return color.RGBA{rgb[0], rgb[1], rgb[2], 255}
+	channel := func(ch int) uint8 { return c.data[((ch*c.frames+t)*c.size+y)*c.size+x] }
+	return color.RGBA{channel(0), channel(1), channel(2), 255}
 }
 
 // strip draws frames of a view that are evenly spaced, with their times below.

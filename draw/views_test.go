@@ -80,8 +80,10 @@ func TestStripShowsTheMask(t *testing.T) {
 	require.Equal(t, c.at(0, 12, 12), at(12, 12))
 	require.Equal(t, veil(c.at(0, 12, 20)), at(20, 12))
 	require.Equal(t, veil(c.at(0, 20, 12)), at(12, 20))
-	// What was normalised is shown as it was: (0.68-0.456)/0.224 = 1 is 0.68 of 255 in green.
-	require.Equal(t, color.RGBA{124, 173, 104, 255}, clipVideo{[]float32{0, 1, 0}, 1, 1}.at(0, 0, 0))
+	// Planes are red, green, blue, each of two frames of 2x2 pixels here: pixel (1, 0) of the second frame.
+	planes := make([]uint8, 24)
+	planes[6], planes[14], planes[22] = 124, 173, 104
+	require.Equal(t, color.RGBA{124, 173, 104, 255}, clipVideo{planes, 2, 2}.at(1, 1, 0))
 	require.Equal(t, color.RGBA{199, 203, 211, 255}, veil(color.RGBA{104, 115, 138, 255}), "22 parts of a hundred show through")
 }
 

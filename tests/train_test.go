@@ -127,7 +127,7 @@ func TestMemoryIsConstant(t *testing.T) {
 	if testing.Short() {
 		plan.Recipe.Steps = 50
 	}
-	step, err := xkd.BuildStep(plan.Config, xkd.StepOptions{})
+	step, err := xkd.BuildStep(plan.Config, xkd.StepOptions{Binding: dev.Binding()})
 	require.NoError(t, err)
 	announced, err := dev.Announce(step.Graph, graph.PlanOptions{})
 	require.NoError(t, err)

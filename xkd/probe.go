@@ -222,7 +222,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 	}
 	var encoders [2]encoder
 	for _, m := range []Modality{Video, Audio} {
-		f, err := BuildFeatures(x.plan.Config, m, x.opt.Role, x.plan.Config.Batch, FeatureOptions{Floats: true})
+		f, err := BuildFeatures(x.plan.Config, m, x.opt.Role, x.plan.Config.Batch, FeatureOptions{})
 		if err != nil {
 			return features, nil, nil, err
 		}
@@ -248,7 +248,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 		}
 		used = append(used, batch.Indices...)
 		for _, m := range []Modality{Video, Audio} {
-			views := [2]View{{Floats: batch.VideoGlobal}, {Floats: batch.AudioGlobal}}[m]
+			views := [2]View{{Bytes: batch.VideoGlobal}, {Floats: batch.AudioGlobal}}[m]
 			if views.Floats == nil && views.Bytes == nil {
 				continue
 			}

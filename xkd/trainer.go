@@ -36,7 +36,7 @@ func NewTrainer(dev graph.Device, plan Plan) (*Trainer, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
 	}
-	step, err := BuildStep(plan.Config, StepOptions{Binding: dev.Binding(), Accumulate: plan.Recipe.Accumulate, Floats: true})
+	step, err := BuildStep(plan.Config, StepOptions{Binding: dev.Binding(), Accumulate: plan.Recipe.Accumulate})
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +100,10 @@ func (t *Trainer) micro(ctx context.Context, b *views.Batch, i int) (losses Loss
 	if b.B != c.Batch {
 		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Batch)
 	}
-	global := [2]View{{Floats: b.VideoGlobal}, {Floats: b.AudioGlobal}}
+	global := [2]View{{Bytes: b.VideoGlobal}, {Floats: b.AudioGlobal}}
 	var locals [2][]View
 	for _, l := range b.VideoLocal {
-		locals[Video] = append(locals[Video], View{Floats: l})
+		locals[Video] = append(locals[Video], View{Bytes: l})
 	}
 	for _, l := range b.AudioLocal {
 		locals[Audio] = append(locals[Audio], View{Floats: l})

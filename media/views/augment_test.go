@@ -189,10 +189,24 @@ func TestBlurSigma(t *testing.T) {
 	require.NoError(t, a.validate("v"))
 }
 
-func TestNormalise(t *testing.T) {
-	v := oneColour(0.485, 0.68, 0.181)
-	v.normalise()
-	require.InDeltaSlice(t, []float32{0, 1, -1}, v.data, 1e-5)
+// To the nearest pixel, halves to even; what lies outside 0..1 takes the end.
+func TestStore(t *testing.T) {
+	v := view{[]float32{0, 1, -0.1, 1.1, 0.485, 0.5, 0.498, 0.49, 0.001}, 3, 1}
+	dst := make([]uint8, 9)
+	v.store(dst)
+	// Times 255: 123.675, 127.5, 126.99, 124.95, 0.255.
+	require.Equal(t, []uint8{0, 255, 0, 255, 124, 128, 127, 125, 0}, dst)
+	// float32 has 0.3 as 0.300000012 and 0.7 as 0.699999988: times 255 they lie above 76.5 and below 178.5, but a product
+	// in float32 would be halves, and the first go to 76.
+	v = view{[]float32{0.1, 0.3, 0.7}, 1, 1}
+	v.store(dst[:3])
+	require.Equal(t, []uint8{26, 77, 178}, dst[:3])
+	// Every pixel that comes in as it is goes out as it is.
+	for p := range 256 {
+		v = oneColour(float32(p)/255, float32(p)*(1./255), float32(p)/255)
+		v.store(dst[:3])
+		require.Equal(t, []uint8{uint8(p), uint8(p), uint8(p)}, dst[:3])
+	}
 }
 
 // With all draws fixed by their ranges the whole chain has a closed form.
@@ -206,11 +220,18 @@ func TestAugmentVideoChain(t *testing.T) {
 		}
 	}
 	a := VideoAug{Scale: [2]float64{1, 1}, Ratio: [2]float64{1, 1}, Grey: 1, Blur: 1, BlurSigma: [2]float64{1, 1}, BlurKernel: 3}
-	dst := make([]float32, 3*2*4*4)
-	augmentVideo(dst, c, 0, 2, 4, a, rng.New(1), make([]float32, 16))
-	require.InDelta(t, (0.38578-0.485)/0.229, dst[5], 1e-5)
-	// The second frame's grey: 0.8*0.2989+0.4*0.587+0.2*0.114 = 0.49672.
-	require.InDelta(t, (0.49672-0.406)/0.225, dst[2*32+16+5], 1e-5)
+	dst, work := make([]uint8, 3*2*4*4), make([]float32, 3*2*4*4+1)
+	augmentVideo(dst, c, 0, 2, 4, a, rng.New(1), work, make([]float32, 16))
+	// The first frame's grey, as above: 0.38578*255 = 98.37.
+	require.InDelta(t, 0.38578, work[5], 1e-6)
+	require.Equal(t, uint8(98), dst[5])
+	// The second frame's grey: 0.8*0.2989+0.4*0.587+0.2*0.114 = 0.49672, and 0.49672*255 = 126.66.
+	require.InDelta(t, 0.49672, work[2*32+16+5], 1e-6)
+	require.Equal(t, uint8(127), dst[2*32+16+5])
+	// Both are the same all over.
+	for i, v := range dst {
+		require.Equal(t, []uint8{98, 127}[i/16%2], v)
+	}
 }
 
 // All frames of a view share one draw: a still clip stays still.
@@ -225,13 +246,14 @@ func TestOneDrawPerView(t *testing.T) {
 		still.Frames = append(still.Frames, one...)
 	}
 	spec := DefaultSpec()
-	dst := make([]float32, 3*4*12*12)
+	dst, work := make([]uint8, 3*4*12*12), make([]float32, 3*4*12*12)
 	for seed := range uint64(20) {
-		augmentVideo(dst, still, 0, 4, 12, spec.VideoLocal, rng.New(seed), make([]float32, 144))
+		augmentVideo(dst, still, 0, 4, 12, spec.VideoLocal, rng.New(seed), work, make([]float32, 144))
 		for c := range 3 {
-			first := dst[c*4*144:][:144]
+			first := work[c*4*144:][:144]
 			for f := 1; f < 4; f++ {
-				require.Equal(t, first, dst[(c*4+f)*144:][:144])
+				require.Equal(t, first, work[(c*4+f)*144:][:144], "before rounding")
+				require.Equal(t, dst[c*4*144:][:144], dst[(c*4+f)*144:][:144])
 			}
 		}
 	}
@@ -340,12 +362,12 @@ func BenchmarkAugmentVideo(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			src := synthetic.New(synthetic.Config{Seconds: 4, Size: spec.Size})
 			c := loadGenerated(b, src, 0, media.Span{Start: 0, Seconds: spec.Seconds})
-			dst := make([]float32, spec.videoGlobal())
+			dst, work := make([]uint8, spec.videoGlobal()), make([]float32, spec.videoGlobal())
 			scratch := make([]float32, spec.Size*spec.Size)
 			seed := uint64(0)
 			for b.Loop() {
 				seed++
-				augmentVideo(dst, c, 0, spec.Frames, spec.Size, spec.Video, rng.New(seed), scratch)
+				augmentVideo(dst, c, 0, spec.Frames, spec.Size, spec.Video, rng.New(seed), work, scratch)
 			}
 		})
 	}

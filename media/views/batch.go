@@ -1,12 +1,13 @@
 package views
 
-// Batch is what one training step reads. Views are dense, row-major and normalised.
+// Batch is what one training step reads. Views are dense and row-major. Video is pixels of 0 to 255, a quarter of what
+// normalised floats would take on the way to the device; the device normalises them. Audio is normalised.
 type Batch struct {
 	B           int
 	Step        int         // number of the batch, counted from 0
-	VideoGlobal []float32   // [B,3,T,H,W]; nil when the source has no video
+	VideoGlobal []uint8     // [B,3,T,H,W]; nil when the source has no video
 	AudioGlobal []float32   // [B,1,F,S]; nil when the source has no audio
-	VideoLocal  [][]float32 // one [B,3,t,h,w] per local view
+	VideoLocal  [][]uint8   // one [B,3,t,h,w] per local view
 	AudioLocal  [][]float32 // one [B,1,F,s] per local view
 	Labels      []int       // [B], -1 when unlabelled
 	Names       []string    // [B]
@@ -42,13 +43,13 @@ func (b *Batch) truncate(s Spec, n int) {
 func (s Spec) newBatch(b int, video, audio, locals bool) *Batch {
 	batch := &Batch{B: b, Labels: make([]int, b), Names: make([]string, b), Indices: make([]int, b)}
 	if video {
-		batch.VideoGlobal = make([]float32, b*s.videoGlobal())
+		batch.VideoGlobal = make([]uint8, b*s.videoGlobal())
 	}
 	if audio {
 		batch.AudioGlobal = make([]float32, b*s.audioGlobal())
 	}
 	for i := 0; locals && video && i < s.VideoLocals; i++ {
-		batch.VideoLocal = append(batch.VideoLocal, make([]float32, b*s.videoLocal()))
+		batch.VideoLocal = append(batch.VideoLocal, make([]uint8, b*s.videoLocal()))
 	}
 	for i := 0; locals && audio && i < s.AudioLocals; i++ {
 		batch.AudioLocal = append(batch.AudioLocal, make([]float32, b*s.audioLocal()))
@@ -66,7 +67,7 @@ func (s Spec) audioGlobal() int { return s.Mels * s.SpecFrames }
 func (s Spec) audioLocal() int { return s.Mels * s.LocalSpecFrames }
 
 // part is the share of slot i in a tensor of n elements per clip.
-func part(data []float32, i, n int) []float32 { return data[i*n : (i+1)*n : (i+1)*n] }
+func part[T any](data []T, i, n int) []T { return data[i*n : (i+1)*n : (i+1)*n] }
 
 // batchBytes is the memory of a batch of b clips with the modalities named.
 func (s Spec) batchBytes(b int, video, audio bool) int64 {
@@ -75,7 +76,7 @@ func (s Spec) batchBytes(b int, video, audio bool) int64 {
 		n += s.videoGlobal() + s.VideoLocals*s.videoLocal()
 	}
 	if audio {
-		n += s.audioGlobal() + s.AudioLocals*s.audioLocal()
+		n += 4 * (s.audioGlobal() + s.AudioLocals*s.audioLocal())
 	}
-	return max(1, 4*int64(b)*int64(n))
+	return max(1, int64(b)*int64(n))
 }

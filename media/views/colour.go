@@ -10,7 +10,7 @@ import (
 	"goxkd/media"
 )
 
-// Mean and standard deviation by which video is normalised, per channel.
+// Mean and standard deviation, per channel, by which the device normalises video: (pixel/255 - mean)/deviation.
 var (
 	VideoMean = [3]float32{0.485, 0.456, 0.406}
 	VideoStd  = [3]float32{0.229, 0.224, 0.225}
@@ -188,16 +188,11 @@ func (a VideoAug) blurKernels(r *rand.Rand) (alongX, alongY []float32) {
 	return k, k
 }
 
-// normalise subtracts the mean and divides by the deviation of each channel.
-func (v view) normalise() {
-	n := v.frames * v.plane
-	for c := range 3 {
-		scale := 1 / VideoStd[c]
-		shift := -VideoMean[c] * scale
-		p := v.data[c*n:][:n]
-		for i, x := range p {
-			p[i] = x*scale + shift
-		}
+// store writes the view to dst in pixels of 0 to 255, to the nearest, halves to even. The product is exact in float64.
+func (v view) store(dst []uint8) {
+	dst = dst[:len(v.data)]
+	for i, x := range v.data {
+		dst[i] = uint8(math.RoundToEven(255 * float64(clamp01(x))))
 	}
 }
 
@@ -222,12 +217,13 @@ func (v view) jitter(r *rand.Rand, a VideoAug) {
 	}
 }
 
-// augmentVideo writes one augmented view of the clip to dst [3,frames,size,size], normalised. All
-// frames share one draw. The order is crop and flip, jitter, grey, blur, normalise.
-func augmentVideo(dst []float32, c *media.Clip, first, frames, size int, a VideoAug, r *rand.Rand, scratch []float32) {
+// augmentVideo writes one augmented view of the clip to dst [3,frames,size,size] in pixels of 0 to 255. All
+// frames share one draw. The order is crop and flip, jitter, grey, blur. work takes the view in 0..1 on the
+// way, so that it is rounded once; scratch takes a frame.
+func augmentVideo(dst []uint8, c *media.Clip, first, frames, size int, a VideoAug, r *rand.Rand, work, scratch []float32) {
 	box := drawCrop(r, c.W, c.H, a.Scale, a.Ratio)
-	sampleView(dst, c, first, frames, size, box, r.Float64() < a.Flip)
-	v := view{dst, frames, size * size}
+	v := view{work[:len(dst)], frames, size * size}
+	sampleView(v.data, c, first, frames, size, box, r.Float64() < a.Flip)
 	if r.Float64() < a.Jitter {
 		v.jitter(r, a)
 	}
@@ -242,5 +238,5 @@ func augmentVideo(dst []float32, c *media.Clip, first, frames, size int, a Video
 			v.blur(t, size, alongX, alongY, scratch[:size*size])
 		}
 	}
-	v.normalise()
+	v.store(dst)
 }

@@ -82,7 +82,7 @@ func TestLoaderIsDeterministic(t *testing.T) {
 			require.Equal(t, src.Label(index), b.Labels[i])
 			require.Equal(t, src.Name(index), b.Names[i])
 		}
-		for _, v := range append(append([]float32{}, b.VideoGlobal...), b.AudioLocal[0]...) {
+		for _, v := range b.AudioLocal[0] {
 			require.False(t, math.IsNaN(float64(v)) || math.Abs(float64(v)) > 20)
 		}
 	}
@@ -235,7 +235,7 @@ func BenchmarkLoader(b *testing.B) {
 // Batches are made ahead up to a bound in bytes and no further.
 func TestPrefetchBytes(t *testing.T) {
 	spec := smallSpec()
-	one := 4 * 4 * int64(spec.videoGlobal()+spec.audioGlobal()+2*spec.videoLocal()+2*spec.audioLocal())
+	one := 4 * int64(spec.videoGlobal()+2*spec.videoLocal()+4*(spec.audioGlobal()+2*spec.audioLocal()))
 	for _, c := range []struct {
 		bytes int64
 		ahead int
@@ -244,7 +244,7 @@ func TestPrefetchBytes(t *testing.T) {
 		require.NoError(t, err)
 		b, err := l.Next()
 		require.NoError(t, err)
-		require.EqualValues(t, one, 4*(len(b.VideoGlobal)+len(b.AudioGlobal)+len(b.VideoLocal[0])+len(b.VideoLocal[1])+len(b.AudioLocal[0])+len(b.AudioLocal[1])))
+		require.EqualValues(t, one, len(b.VideoGlobal)+len(b.VideoLocal[0])+len(b.VideoLocal[1])+4*(len(b.AudioGlobal)+len(b.AudioLocal[0])+len(b.AudioLocal[1])))
 		require.Equal(t, c.ahead, cap(l.slots))
 		require.NoError(t, l.Close())
 	}

@@ -13,6 +13,7 @@ type viewer struct {
 	spec    Spec
 	sg      *Spectrogram
 	wave    []float32
+	work    []float32 // a video view in 0..1
 	scratch []float32
 	global  *resizeCrop
 	local   *resizeCrop
@@ -31,6 +32,7 @@ func (s Spec) newSpectrogram() (*Spectrogram, error) {
 // newViewer takes the spectrogram's tables and makes everything else its own.
 func newViewer(spec Spec, sg *Spectrogram) *viewer {
 	v := &viewer{spec: spec, sg: sg.Clone()}
+	v.work = make([]float32, max(spec.videoGlobal(), spec.videoLocal()))
 	side := max(spec.Size, spec.LocalSize)
 	v.scratch = make([]float32, max(side*side, spec.SpecFrames))
 	if spec.Audio.ResizeCrop {
@@ -73,12 +75,12 @@ func (v *viewer) augment(b *Batch, i int, c *media.Clip, seed, epoch uint64, ind
 	}
 	if b.VideoGlobal != nil {
 		r := rng.New(key(rng.StreamVideoGlobal, 0)...)
-		augmentVideo(part(b.VideoGlobal, i, s.videoGlobal()), c, 0, s.Frames, s.Size, s.Video, r, v.scratch)
+		augmentVideo(part(b.VideoGlobal, i, s.videoGlobal()), c, 0, s.Frames, s.Size, s.Video, r, v.work, v.scratch)
 	}
 	for k, local := range b.VideoLocal {
 		r := rng.New(key(rng.StreamVideoLocal, k)...)
 		first := s.drawLocalFrame(r)
-		augmentVideo(part(local, i, s.videoLocal()), c, first, s.LocalFrames, s.LocalSize, s.VideoLocal, r, v.scratch)
+		augmentVideo(part(local, i, s.videoLocal()), c, first, s.LocalFrames, s.LocalSize, s.VideoLocal, r, v.work, v.scratch)
 	}
 	if b.AudioGlobal != nil {
 		r := rng.New(key(rng.StreamAudioGlobal, 0)...)
@@ -123,8 +125,9 @@ func (v *viewer) centre(b *Batch, i int, c *media.Clip, along float64) {
 		dst := part(b.VideoGlobal, i, s.videoGlobal())
 		side := min(c.W, c.H)
 		box := cropBox{int(float64(c.W-side) * along), int(float64(c.H-side) * along), side, side}
-		sampleView(dst, c, 0, s.Frames, s.Size, box, false)
-		view{dst, s.Frames, s.Size * s.Size}.normalise()
+		plain := view{v.work[:len(dst)], s.Frames, s.Size * s.Size}
+		sampleView(plain.data, c, 0, s.Frames, s.Size, box, false)
+		plain.store(dst)
 	}
 	if b.AudioGlobal != nil {
 		v.wave = fitWave(v.wave, c.Wave, s.Samples())
