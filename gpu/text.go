@@ -5,21 +5,27 @@ import (
 	"goxkd/shaders"
 )
 
-// Kernel is one dispatch of a node with the text it runs.
+// Kernel is one dispatch of a node with the text it runs, and the name of the file that may stand in for it.
 type Kernel struct {
 	graph.Dispatch
-	Source *shaders.Source
+	File, Text string
 }
 
-// Kernels gives what a node would run on a target, by the variant that the target names, without a device.
-func Kernels(n *graph.Node, t graph.Target, library shaders.Library) ([]Kernel, error) {
-	var out []Kernel
+// Kernels gives what a node would run on a target, by the variant that the target names, without a device. With a folder,
+// its .wgsl files are laid over the embedded ones.
+func Kernels(n *graph.Node, t graph.Target, dir string) (out []Kernel, err error) {
+	var library shaders.Library
+	if dir != "" {
+		if library, err = shaders.Overlay(dir); err != nil {
+			return nil, err
+		}
+	}
 	for _, d := range n.Op.Launch(n, t).Dispatches {
 		src, err := library.Load(d.Shader, d.Entry, constants(d.Consts), constants(d.Includes))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Kernel{d, src})
+		out = append(out, Kernel{d, shaders.FileName(d.Shader), src.Text})
 	}
 	return out, nil
 }

@@ -11,21 +11,27 @@ import (
 	"goxkd/check"
 	"goxkd/cpu"
 	"goxkd/graph"
+	"goxkd/internal/shared"
 	"goxkd/safetensors"
 )
 
-// goldenCases are the small cases that stand in the project and, where the folder is there, the larger ones beside it.
+// goldenCases are the small cases that stand in the project and, where XKD_SHARED names their folder, the larger ones.
 func goldenCases(t *testing.T) []string {
 	t.Helper()
 	cases, err := filepath.Glob("testdata/mini_*.safetensors")
 	require.NoError(t, err)
-	require.Len(t, cases, 3)
-	more, err := filepath.Glob("../../shared/golden/xkd*.safetensors")
-	require.NoError(t, err)
-	if len(more) == 0 {
-		t.Log("no ../../shared/golden: only the three small cases are replayed")
+	require.Len(t, cases, 4)
+	dir := os.Getenv(shared.Variable)
+	if dir == "" {
+		t.Logf("%s is not set: only the small cases are replayed", shared.Variable)
+		return cases
 	}
-	return append(cases, more...)
+	for _, pattern := range []string{"xkd*", "ranks*"} {
+		more, err := filepath.Glob(filepath.Join(dir, "golden", pattern+".safetensors"))
+		require.NoError(t, err)
+		cases = append(cases, more...)
+	}
+	return cases
 }
 
 func replay(t *testing.T, dev graph.Device) {

@@ -11,7 +11,6 @@ import (
 
 	"goxkd/gpu"
 	"goxkd/graph"
-	"goxkd/shaders"
 )
 
 const shadersUsage = "lay the .wgsl files of this `folder` over the built-in kernels"
@@ -72,13 +71,7 @@ tried by xkd check --shaders and xkd bench --shaders.`,
 			if !slices.Contains(variants, target.Variant) {
 				return usagef("--variant %q: %s of this shape has %s on %s adapters", variant, op.Name, orNone(variants), class)
 			}
-			var library shaders.Library
-			if dir != "" {
-				if library, err = shaders.Overlay(dir); err != nil {
-					return err
-				}
-			}
-			kernels, err := gpu.Kernels(n, target, library)
+			kernels, err := gpu.Kernels(n, target, dir)
 			if err != nil {
 				return err
 			}
@@ -178,16 +171,16 @@ func printKernels(w io.Writer, n *graph.Node, t graph.Target, kernels []gpu.Kern
 	fmt.Fprintf(w, "// %s: %s\n// inputs %v, result %v, for %v adapters%s\n", n.Op.Name, n.Op.Formula, inputs, n.Shape, t.Class, variant)
 	shown := map[string]bool{}
 	for i, k := range kernels {
-		fmt.Fprintf(w, "//\n// dispatch %d of %d: %s, entry point %s, %v workgroups, at most %d loop turns a thread\n", i+1, len(kernels), shaders.FileName(k.Shader), k.Entry, k.Groups, k.Trips)
+		fmt.Fprintf(w, "//\n// dispatch %d of %d: %s, entry point %s, %v workgroups, at most %d loop turns a thread\n", i+1, len(kernels), k.File, k.Entry, k.Groups, k.Trips)
 		if k.Params != nil {
 			fmt.Fprintf(w, "// parameters %+v\n", k.Params)
 		}
-		if shown[k.Source.Text] {
+		if shown[k.Text] {
 			fmt.Fprintln(w, "// the text is that of an earlier dispatch")
 			continue
 		}
-		shown[k.Source.Text] = true
-		if _, err := fmt.Fprintln(w, strings.TrimRight(k.Source.Text, "\n")); err != nil {
+		shown[k.Text] = true
+		if _, err := fmt.Fprintln(w, strings.TrimRight(k.Text, "\n")); err != nil {
 			return err
 		}
 	}

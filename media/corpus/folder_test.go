@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"goxkd/internal/shared"
 	"goxkd/media"
 	"goxkd/media/mediatest"
 	"goxkd/media/views"
@@ -196,10 +197,7 @@ func TestFolderErrors(t *testing.T) {
 
 func TestOddFiles(t *testing.T) {
 	mediatest.NeedTools(t)
-	const dir = "../../../shared/data/odd"
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("%s is absent: put odd media files there to run this test", dir)
-	}
+	dir := shared.Path(t, "data", "odd")
 	ctx := context.Background()
 	answers := filepath.Join(t.TempDir(), "probe.json") // spares the second and third look
 	for _, need := range []media.FolderOptions{{NeedVideo: true, NeedAudio: true, Check: true}, {NeedVideo: true}, {NeedAudio: true}} {

@@ -7,13 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"goxkd/internal/shared"
 	"goxkd/media"
 	"goxkd/media/mediatest"
 )
 
 func TestLabelledClips(t *testing.T) {
-	const grid = "../../../shared/data/grid"
-	mediatest.NeedData(t, grid)
+	mediatest.NeedTools(t)
+	grid := shared.Path(t, "data", "grid")
 	clips := mediatest.LinkSome(t, grid+"/clips", "bbaf2n.mp4", "bbaf3s.mp4", "lgbf8n.mp4", "sbah1a.mp4")
 	table, err := os.ReadFile(grid + "/labels.csv")
 	require.NoError(t, err)
@@ -36,8 +37,8 @@ func TestLabelledClips(t *testing.T) {
 }
 
 func TestClassFolders(t *testing.T) {
-	const esc = "../../../shared/data/esc10"
-	mediatest.NeedData(t, esc)
+	mediatest.NeedTools(t)
+	esc := shared.Path(t, "data", "esc10")
 	dir := mediatest.LinkSome(t, esc, "001 - Dog bark")
 	_, _, err := openFolder(context.Background(), dir, mediatest.Small(media.FolderOptions{NeedAudio: true}))
 	require.ErrorContains(t, err, "no media files", "a link to a folder is not followed")

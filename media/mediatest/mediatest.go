@@ -51,15 +51,6 @@ func AV(t testing.TB, path string, seconds float64, size string, fps int, more .
 	FFmpeg(t, append(append(args, more...), "file:"+path)...)
 }
 
-// NeedData skips where a real data set is absent.
-func NeedData(t testing.TB, dir string) {
-	t.Helper()
-	NeedTools(t)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("%s is absent: put the clips there to run this test", dir)
-	}
-}
-
 // LinkSome makes a folder of links to the first files of another, so that a test stays short.
 func LinkSome(t testing.TB, from string, names ...string) string {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"goxkd/internal/shared"
 	"goxkd/media"
 	"goxkd/media/corpus"
 	"goxkd/media/mediatest"
@@ -133,8 +134,8 @@ func TestLoaderMemoryIsFlat(t *testing.T) {
 
 // A loader over files is as deterministic as one over generated clips, cache or not.
 func TestCacheChangesNoBatch(t *testing.T) {
-	const grid = "../../../shared/data/grid/clips"
-	mediatest.NeedData(t, grid)
+	mediatest.NeedTools(t)
+	grid := shared.Path(t, "data", "grid", "clips")
 	clips := mediatest.LinkSome(t, grid, "bbaf2n.mp4", "bbaf3s.mp4", "lgbf8n.mp4", "sbah1a.mp4")
 	ctx := context.Background()
 	f, _, err := corpus.Open(ctx, clips, mediatest.Small(media.FolderOptions{}))
@@ -147,8 +148,8 @@ func TestCacheChangesNoBatch(t *testing.T) {
 
 // BenchmarkGrid reads real clips, the cache warm after the first pass.
 func BenchmarkGrid(b *testing.B) {
-	const grid = "../../../shared/data/grid/clips"
-	mediatest.NeedData(b, grid)
+	mediatest.NeedTools(b)
+	grid := shared.Path(b, "data", "grid", "clips")
 	dir := mediatest.LinkSome(b, grid, "bbaf2n.mp4", "bbaf3s.mp4", "lgbf8n.mp4", "sbah1a.mp4")
 	for _, cache := range []int64{0, -1} {
 		b.Run(map[int64]string{0: "cached", -1: "uncached"}[cache], func(b *testing.B) {
@@ -228,8 +229,8 @@ func BenchmarkSources(b *testing.B) {
 	p, _ := openSmall(b, dir)
 	run("generated/packed", p)
 
-	const grid = "../../../shared/data/grid/clips"
-	mediatest.NeedData(b, grid)
+	mediatest.NeedTools(b)
+	grid := shared.Path(b, "data", "grid", "clips")
 	opt := mediatest.Small(media.FolderOptions{CacheBytes: -1})
 	opt.Index = filepath.Join(b.TempDir(), "index.jsonl")
 	f, _, err := corpus.Open(context.Background(), mediatest.LinkSome(b, grid, "bbaf2n.mp4", "bbaf3s.mp4", "lgbf8n.mp4", "sbah1a.mp4"), opt)
