@@ -175,22 +175,19 @@ func binaryClosed(f func(a, b float64) float64) func(graph.Sample) [][]float64 {
 	}
 }
 
-// geluClosed integrates the normal density from 0 by Simpson's rule.
-func geluClosed(s graph.Sample) [][]float64 {
-	return s.Fill(func(c []int) float64 {
-		x := s.At(0, c...)
-		const n = 400
-		var area float64
-		for i := 0; i <= n; i++ {
-			w := 2 + 2*float64(i%2)
-			if i == 0 || i == n {
-				w = 1
-			}
-			z := x * float64(i) / n
-			area += w * math.Exp(-z*z/2)
+// bySimpson is GELU with the normal density integrated from 0 by Simpson's rule.
+func bySimpson(x float64) float64 {
+	const n = 400
+	var area float64
+	for i := 0; i <= n; i++ {
+		w := 2 + 2*float64(i%2)
+		if i == 0 || i == n {
+			w = 1
 		}
-		return x * (0.5 + area*x/n/3/math.Sqrt(2*math.Pi))
-	})
+		z := x * float64(i) / n
+		area += w * math.Exp(-z*z/2)
+	}
+	return x * (0.5 + area*x/n/3/math.Sqrt(2*math.Pi))
 }
 
 func init() {
@@ -287,7 +284,9 @@ func init() {
 			{Name: "tails", Shapes: []graph.Shape{{501}}, Range: [2]float64{-12, 12}},
 			{Name: "large", Shapes: []graph.Shape{{16, 145, 384}}, Range: [2]float64{-4, 4}, Large: true},
 		},
-		Closed: geluClosed,
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 { return bySimpson(s.At(0, c...)) })
+		},
 	})
 	geluGradOp = graph.Register(graph.Op{
 		Name: "gelu_grad", Formula: "dx = dy · (Φ(x) + x φ(x))", Shape: twoShape,
@@ -298,6 +297,12 @@ func init() {
 			{Name: "middle", Shapes: []graph.Shape{{13, 5}, {13, 5}}, Range: [2]float64{-3, 3}},
 			{Name: "tails", Shapes: []graph.Shape{{501}, {501}}, Range: [2]float64{-12, 12}},
 		},
-		Closed: derivative(geluClosed, 0, shapeOf(0)), Approximate: true,
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 {
+				x := []float64{s.At(0, c...)}
+				return s.At(1, c...) * graph.Differences(x, func() float64 { return bySimpson(x[0]) })[0]
+			})
+		},
+		Approximate: true,
 	})
 }

@@ -93,7 +93,10 @@ var (
 	groupSize = regexp.MustCompile(`@workgroup_size\(([0-9, ]+)\)`)
 	comment   = regexp.MustCompile(`//[^\n]*`)
 	call      = regexp.MustCompile(`(\w+)\(`)
-	shared    = regexp.MustCompile(`var<workgroup>\s*\w+:\s*array<f32,\s*(\d+)>`)
+	// rowLoop starts a loop of a row's threads over its columns; combined are the calls by which they combine figures.
+	rowLoop  = regexp.MustCompile(`for \(var c = lane_of\(t\); c < params\.width; c \+= LANES\)`)
+	combined = regexp.MustCompile(`\brow_(sum|max)\(`)
+	shared   = regexp.MustCompile(`var<workgroup>\s*\w+:\s*array<f32,\s*(\d+)>`)
 )
 
 // reached gives the bodies of an entry point and of the functions it calls: each once, or as often as it is called.
@@ -131,10 +134,11 @@ func used(src *shaders.Source) (out []string) {
 	return out
 }
 
-// text is a kernel's source and the storage variables that it uses.
+// text is a kernel's source, the storage variables that it uses, and the passes over rows and the figures that threads combine.
 type text struct {
 	*shaders.Source
-	used []string
+	used            []string
+	passes, figures int
 }
 
 // texts keeps what was loaded, since cases share kernels.
@@ -145,7 +149,7 @@ func (x texts) of(t *testing.T, d graph.Dispatch) text {
 	key := fmt.Sprint(d.Shader, " ", d.Entry, d.Consts, d.Includes)
 	if _, ok := x[key]; !ok {
 		s := load(t, d)
-		x[key] = text{s, used(s)}
+		x[key] = text{s, used(s), len(rowLoop.FindAllString(reached(s, true), -1)), len(combined.FindAllString(reached(s, true), -1))}
 	}
 	return x[key]
 }
@@ -276,7 +280,7 @@ func TestTrips(t *testing.T) {
 			if d.Trips < 0 || d.Trips > graph.MaxTrips {
 				t.Errorf("%s: a thread's loops take %d turns", name, d.Trips)
 			}
-			if want, ok := rowTrips(loaded.of(t, d).Source, d); ok && d.Trips < want {
+			if want, ok := rowTrips(loaded.of(t, d), d); ok && d.Trips < want {
 				t.Errorf("%s: a thread's loops take %d turns, the launch says %d", name, want, d.Trips)
 			}
 			most[name] = max(most[name], d.Trips)
@@ -287,23 +291,17 @@ func TestTrips(t *testing.T) {
 	}
 }
 
-// rowLoop starts a loop of a row's threads over its columns.
-var rowLoop = regexp.MustCompile(`for \(var c = lane_of\(t\); c < params\.width; c \+= LANES\)`)
-
-// rowTrips counts the loop turns of one thread of a kernel over rows in its text: the passes over a row, and six turns for
+// rowTrips counts the loop turns of one thread of a kernel over rows: the passes over a row in its text, and six turns for
 // every figure that threads combine. Others are not counted.
-func rowTrips(src *shaders.Source, d graph.Dispatch) (turns int, ok bool) {
+func rowTrips(src text, d graph.Dispatch) (turns int, ok bool) {
 	width := reflect.ValueOf(d.Params).FieldByName("Width")
-	text := reached(src, true)
-	passes := len(rowLoop.FindAllString(text, -1))
-	if !width.IsValid() || passes == 0 {
+	if !width.IsValid() || src.passes == 0 {
 		return 0, false
 	}
 	if len(d.Includes) == 0 {
-		return passes * int(width.Uint()), true
+		return src.passes * int(width.Uint()), true
 	}
-	figures := strings.Count(text, "row_sum(") + strings.Count(text, "row_max(")
-	return passes*graph.CeilDiv(int(width.Uint()), 64) + 6*figures, true
+	return src.passes*graph.CeilDiv(int(width.Uint()), 64) + 6*src.figures, true
 }
 
 // Launches whose loops were counted by hand.
