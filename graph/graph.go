@@ -48,6 +48,7 @@ type Node struct {
 	// Transient marks a bank whose content matters from its first write to its last read in a run, and not between runs.
 	Transient bool
 	into      *Node // the tensor of a bank in which the result is kept
+	taken     bool  // a result is kept in this tensor of a bank
 	output    bool
 }
 
@@ -245,7 +246,11 @@ func (g *Graph) Apply(op *Op, attrs any, inputs ...*Node) *Node {
 
 // Keep marks a node as a result: it may be read after each run.
 func (g *Graph) Keep(n *Node) *Node {
-	n.Root().output = true
+	r := n.Root()
+	r.output = true
+	if r.Bank != nil && r.Bank.Transient {
+		r.Bank.output = true // it lives and ends as a whole
+	}
 	return n
 }
 
@@ -260,8 +265,12 @@ func (g *Graph) StoreIn(x, place *Node) {
 		Failf("graph: %s with %v cannot be kept in %s with %v", x.Label(), x.Shape, place.Label(), place.Shape)
 	case !r.Computed() || r.into != nil:
 		Failf("graph: %s cannot be kept in %s: it is no result, or kept elsewhere", x.Label(), place.Label())
+	case r.Type != place.Type:
+		Failf("graph: %s, kept as %v, cannot be kept in %s, kept as %v", x.Label(), r.Type, place.Label(), place.Type)
+	case place.taken:
+		Failf("graph: %s cannot be kept in %s, where another result is kept", x.Label(), place.Label())
 	}
-	r.into = place
+	r.into, place.taken = place, true
 }
 
 // Into is the tensor of a bank in which the node's elements are kept, or nil.

@@ -50,6 +50,8 @@ type Op struct {
 	Variants func(n *Node, t Target) []string
 	// Closed computes the results, or the updated inputs, of a sample in another way than the references do.
 	Closed func(s Sample) [][]float64
+	// Approximate marks a closed form that is a numerical derivative, and is right to fewer digits.
+	Approximate bool
 	// Loose lists inputs whose innermost axis may grow by itself in the first case: nothing else depends on it.
 	Loose []int
 	// Updates lists the inputs that are written in place; such an operation has no result of its own.

@@ -191,6 +191,20 @@ func NewPlan(g *Graph, opt PlanOptions) (*Plan, error) {
 	return p, p.Check()
 }
 
+// misread tells what is wrong with input k of n, given the places in program order at which its base is updated.
+func misread(n *Node, k int, inPlace []int) string {
+	in := n.Inputs[k]
+	for _, u := range n.Op.Updates {
+		if u != k && n.Inputs[u].Base() == in.Base() {
+			return fmt.Sprintf("lies in %s, which it updates as input %d", in.Base().Label(), u)
+		}
+	}
+	if r := in.Root(); r.into != nil && sort.SearchInts(inPlace, n.ID) > sort.SearchInts(inPlace, r.ID) {
+		return fmt.Sprintf("was updated in %s since: read its place there", in.Base().Label())
+	}
+	return ""
+}
+
 func free(taken []*lifetime, l *lifetime) bool {
 	for _, t := range taken {
 		if l.from <= t.to && t.from <= l.to {
@@ -243,14 +257,15 @@ func (p *Plan) Bytes(opt PlanOptions) (inputs, states, slots int64) {
 }
 
 // Check replays the schedule over the places alone and proves that every read finds its own producer as the last writer,
-// that nothing reads a state built before an update but scheduled after it, that no item writes memory which it also reads
-// (but for states it updates in place), and that results survive to the end. It shares no code with the planner.
+// that nothing reads a state built before an update but scheduled after it, or a result whose bank was updated since, that
+// no item writes memory which it also reads (but for states it updates in place, by one input), and that results survive to
+// the end. It shares no code with the planner.
 func (p *Plan) Check() error {
 	writer := make([]*Node, len(p.Slots))
 	version := map[*Node]int{} // updates of each base so far
 	done := map[*Node]bool{}
-	// updates are the places in program order at which each base changes.
-	updates := map[*Node][]int{}
+	// updates are the places in program order at which each base changes, and inPlace those at which operations update it.
+	updates, inPlace := map[*Node][]int{}, map[*Node][]int{}
 	for _, n := range p.Graph.Nodes {
 		if n.Kind != KindOp {
 			continue
@@ -258,6 +273,9 @@ func (p *Plan) Check() error {
 		changed := map[*Node]bool{}
 		for _, i := range n.Op.Updates {
 			changed[n.Inputs[i].Base()] = true
+		}
+		for b := range changed {
+			inPlace[b] = append(inPlace[b], n.ID)
 		}
 		for _, r := range n.All() {
 			if r.into != nil {
@@ -281,6 +299,9 @@ func (p *Plan) Check() error {
 		}
 		for k, in := range n.Inputs {
 			base := in.Base()
+			if why := misread(n, k, inPlace[base]); why != "" {
+				return fmt.Errorf("plan: item %d, %s: input %d, %s, %s", i, n.Label(), k, in.Label(), why)
+			}
 			isState := base.Kind == KindState
 			if base.Persistent() || isState {
 				want := sort.SearchInts(updates[base], n.ID)

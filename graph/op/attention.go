@@ -134,6 +134,44 @@ func attentionGradRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
+// attentionClosed by coordinates, from the probabilities.
+func attentionClosed(s graph.Sample) [][]float64 {
+	probs := attentionProbsClosed(s)[0]
+	n, heads := s.Shapes[0][1], s.Attrs.(AttentionAttrs).Heads
+	dim := s.Shapes[0][2] / 3
+	width := dim / heads
+	return s.Fill(func(c []int) float64 {
+		h := c[2] / width
+		var sum float64
+		for j := 0; j < n; j++ {
+			sum += probs[graph.Index(graph.Shape{s.Shapes[0][0], heads, n, n}, []int{c[0], h, c[1], j})] * s.At(0, c[0], j, 2*dim+c[2])
+		}
+		return sum
+	})
+}
+
+// attentionProbsClosed by coordinates, in the form 1 / Σ exp(sⱼ - sᵢ).
+func attentionProbsClosed(s graph.Sample) [][]float64 {
+	b, n, heads := s.Shapes[0][0], s.Shapes[0][1], s.Attrs.(AttentionAttrs).Heads
+	dim := s.Shapes[0][2] / 3
+	width := dim / heads
+	s.Y = graph.Shape{b, heads, n, n}
+	score := func(b, h, i, j int) float64 {
+		var sum float64
+		for d := h * width; d < (h+1)*width; d++ {
+			sum += s.At(0, b, i, d) * s.At(0, b, j, dim+d)
+		}
+		return sum / math.Sqrt(float64(width))
+	}
+	return s.Fill(func(c []int) float64 {
+		var sum float64
+		for j := 0; j < n; j++ {
+			sum += math.Exp(score(c[0], c[1], c[2], j) - score(c[0], c[1], c[2], c[3]))
+		}
+		return 1 / sum
+	})
+}
+
 func init() {
 	one, two, three := AttentionAttrs{1}, AttentionAttrs{2}, AttentionAttrs{3}
 	attentionOp = graph.Register(graph.Op{
@@ -154,6 +192,7 @@ func init() {
 			{Name: "one token", Shapes: []graph.Shape{{2, 1, 6}}, Attrs: one},
 			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},
 		},
+		Closed: attentionClosed,
 	})
 	attentionGradOp = graph.Register(graph.Op{
 		Name: "attention_grad", Formula: "dV = Pᵀ dO; dS = P (dO Vᵀ - Σ); dQ = dS K / √d; dK = dSᵀ Q / √d",
@@ -170,6 +209,7 @@ func init() {
 			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 18}, {2, 5, 6}}, Attrs: two},
 			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}, {3, 145, 96}}, Attrs: three, Large: true},
 		},
+		Closed: derivative(attentionClosed, 0, func(s graph.Sample) graph.Shape { x := s.Shapes[0]; return graph.Shape{x[0], x[1], x[2] / 3} }), Approximate: true,
 	})
 	attentionProbsOp = graph.Register(graph.Op{
 		Name: "attention_probs", Formula: "P = softmax(Q Kᵀ / √d) per head",
@@ -185,5 +225,6 @@ func init() {
 			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: two},
 			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},
 		},
+		Closed: attentionProbsClosed,
 	})
 }

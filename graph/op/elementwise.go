@@ -162,6 +162,34 @@ func geluGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	return launch(elements(t, "elementwise", "gelu_grad", size, p, bindIn("x", 0), bindIn("dy", 1), bindOut()))
 }
 
+// binaryClosed finds b by the innermost coordinates.
+func binaryClosed(f func(a, b float64) float64) func(graph.Sample) [][]float64 {
+	return func(s graph.Sample) [][]float64 {
+		return s.Fill(func(c []int) float64 {
+			b := s.Shapes[1]
+			if b.Size() == 1 {
+				return f(s.At(0, c...), s.In[1][0])
+			}
+			return f(s.At(0, c...), s.At(1, c[len(c)-len(b):]...))
+		})
+	}
+}
+
+// bySimpson is GELU with the normal density integrated from 0 by Simpson's rule.
+func bySimpson(x float64) float64 {
+	const n = 400
+	var area float64
+	for i := 0; i <= n; i++ {
+		w := 2 + 2*float64(i%2)
+		if i == 0 || i == n {
+			w = 1
+		}
+		z := x * float64(i) / n
+		area += w * math.Exp(-z*z/2)
+	}
+	return x * (0.5 + area*x/n/3/math.Sqrt(2*math.Pi))
+}
+
 func init() {
 	addOp = graph.Register(graph.Op{
 		Name: "add", Formula: "y = a + b, b repeated over leading dimensions", Shape: binaryShape,
@@ -172,6 +200,7 @@ func init() {
 		},
 		Launch: binaryLaunch("add"),
 		Cases:  binaryCases([2]float64{-2, 2}),
+		Closed: binaryClosed(func(a, b float64) float64 { return b + a }),
 	})
 	subOp = graph.Register(graph.Op{
 		Name: "sub", Formula: "y = a - b, b repeated over leading dimensions", Shape: binaryShape,
@@ -182,6 +211,7 @@ func init() {
 		},
 		Launch: binaryLaunch("sub"),
 		Cases:  binaryCases([2]float64{-2, 2}),
+		Closed: binaryClosed(func(a, b float64) float64 { return -(b - a) }),
 	})
 	mulOp = graph.Register(graph.Op{
 		Name: "mul", Formula: "y = a · b, b repeated over leading dimensions", Shape: binaryShape,
@@ -192,6 +222,7 @@ func init() {
 		},
 		Launch: binaryLaunch("mul"),
 		Cases:  binaryCases([2]float64{-2, 2}),
+		Closed: binaryClosed(func(a, b float64) float64 { return ((a+b)*(a+b) - (a-b)*(a-b)) / 4 }),
 	})
 	divOp = graph.Register(graph.Op{
 		Name: "div", Formula: "y = a / b, b repeated over leading dimensions", Shape: binaryShape,
@@ -203,6 +234,7 @@ func init() {
 		},
 		Launch: binaryLaunch("div"),
 		Cases:  binaryCases([2]float64{0.5, 2}),
+		Closed: binaryClosed(func(a, b float64) float64 { return a * math.Pow(b, -1) }),
 	})
 	linCombOp = graph.Register(graph.Op{
 		Name: "lincomb", Formula: "y = Σ wᵢ xᵢ",
@@ -224,10 +256,19 @@ func init() {
 			return out
 		},
 		Launch: linCombLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "one", Shapes: []graph.Shape{{7}}, Attrs: []float64{-0.5}},
 			{Name: "three", Shapes: []graph.Shape{{2, 5}, {2, 5}, {2, 5}}, Attrs: []float64{1, 2, -3}},
 			{Name: "seven", Shapes: []graph.Shape{{1}, {1}, {1}, {1}, {1}, {1}, {1}}, Attrs: []float64{1, 2, 3, 4, 5, 6, 7}},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) (sum float64) {
+				for i, w := range s.Attrs.([]float64) {
+					sum += w * s.At(i, c...)
+				}
+				return sum
+			})
 		},
 	})
 	geluOp = graph.Register(graph.Op{
@@ -237,10 +278,14 @@ func init() {
 			return []*graph.Node{g.Apply(geluGradOp, nil, n.Inputs[0], dy)}
 		},
 		Launch: geluLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "middle", Shapes: []graph.Shape{{13, 5}}, Range: [2]float64{-3, 3}},
 			{Name: "tails", Shapes: []graph.Shape{{501}}, Range: [2]float64{-12, 12}},
 			{Name: "large", Shapes: []graph.Shape{{16, 145, 384}}, Range: [2]float64{-4, 4}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 { return bySimpson(s.At(0, c...)) })
 		},
 	})
 	geluGradOp = graph.Register(graph.Op{
@@ -252,5 +297,12 @@ func init() {
 			{Name: "middle", Shapes: []graph.Shape{{13, 5}, {13, 5}}, Range: [2]float64{-3, 3}},
 			{Name: "tails", Shapes: []graph.Shape{{501}, {501}}, Range: [2]float64{-12, 12}},
 		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 {
+				x := []float64{s.At(0, c...)}
+				return s.At(1, c...) * graph.Differences(x, func() float64 { return bySimpson(x[0]) })[0]
+			})
+		},
+		Approximate: true,
 	})
 }

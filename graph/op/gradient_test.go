@@ -10,13 +10,6 @@ import (
 	"goxkd/graph/op"
 )
 
-// without lists the inputs of differentiable operations that have no gradient, by design.
-var without = map[string][]int{
-	"gather":             {1, 2}, // positions
-	"row_mse":            {1},    // the target
-	"soft_cross_entropy": {0},    // the teacher's probabilities
-}
-
 // Every gradient against central differences (five points) of the float64 reference under a random upstream gradient: for
 // each input alone, since gradients leave out what is not needed, and for all together.
 func TestGradients(t *testing.T) {
@@ -26,7 +19,7 @@ func TestGradients(t *testing.T) {
 		}
 		var all []int
 		for i := range c.Shapes {
-			if !slices.Contains(without[o.Name], i) {
+			if !slices.Contains(o.Frozen, i) {
 				all = append(all, i)
 			}
 		}
@@ -39,40 +32,28 @@ func TestGradients(t *testing.T) {
 	})
 }
 
-// An input that must not train is refused, or gets nothing.
-func TestNoGradients(t *testing.T) {
-	for name, list := range without {
-		o := lookup(t, name)
-		for _, i := range list {
+// A frozen input that is to train is refused, or gets nothing.
+func TestFrozen(t *testing.T) {
+	eachCase(t, false, func(t *testing.T, o *graph.Op, c graph.Case) {
+		for _, i := range o.Frozen {
 			var got []*graph.Node
 			_, err := graph.Build(func(g *graph.Graph) {
-				in := inputs(g, o, o.Cases[0].Shapes, i)
-				y := g.Apply(o, o.Cases[0].Attrs, in...)
+				in := inputs(g, o, c, i)
+				y := g.Apply(o, c.Attrs, in...)
 				got = g.Gradients(y, g.Input("upstream", y.Shape...), in)
 			})
 			if err == nil && got[i] != nil {
-				t.Errorf("%s has a gradient with respect to input %d", name, i)
+				t.Errorf("%s has a gradient with respect to input %d", o.Name, i)
 			}
 		}
-	}
-}
-
-func lookup(t *testing.T, name string) *graph.Op {
-	t.Helper()
-	for _, o := range graph.Ops() {
-		if o.Name == name {
-			return o
-		}
-	}
-	t.Fatalf("there is no operation %q", name)
-	return nil
+	})
 }
 
 func gradient(t *testing.T, o *graph.Op, c graph.Case, trains ...int) {
 	var in, grads []*graph.Node
 	var upstream *graph.Node
 	g, err := graph.Build(func(g *graph.Graph) {
-		in = inputs(g, o, c.Shapes, trains...)
+		in = inputs(g, o, c, trains...)
 		y := g.Apply(o, c.Attrs, in...)
 		upstream = g.Input("upstream", y.Shape...)
 		grads = g.Gradients(y, upstream, in)
@@ -87,16 +68,15 @@ func gradient(t *testing.T, o *graph.Op, c graph.Case, trains ...int) {
 		u[i] = 2*rng.Float64() - 1
 	}
 	v := values{upstream: u}
-	for i, n := range in {
-		v[n] = x[i]
+	for i := range in {
+		v[g.Lookup(fmt.Sprintf("input %d", i))] = x[i]
 	}
 	v.run(g)
-	// The five-point formula needs smooth ground: a step well below the shortest length in any case, and the last digits.
 	for _, i := range trains {
 		if grads[i] == nil {
 			t.Fatalf("no gradient with respect to input %d", i)
 		}
-		want := differences(x[i], func() float64 {
+		want := graph.Differences(x[i], func() float64 {
 			var sum float64
 			for k, y := range reference(t, o, c, x, serial)[0] {
 				sum += u[k] * y
@@ -105,20 +85,6 @@ func gradient(t *testing.T, o *graph.Op, c graph.Case, trains ...int) {
 		})
 		near(t, fmt.Sprintf("gradient %d", i), v.of(grads[i]), want, 2e-6)
 	}
-}
-
-// differences is the derivative of f with respect to each element of x.
-func differences(x []float64, f func() float64) []float64 {
-	const h = 2e-5
-	out := make([]float64, len(x))
-	for i, at := range x {
-		for _, p := range [4]struct{ at, weight float64 }{{-2, 1}, {-1, -8}, {1, 8}, {2, -1}} {
-			x[i] = at + p.at*h
-			out[i] += p.weight * f() / (12 * h)
-		}
-		x[i] = at
-	}
-	return out
 }
 
 // A tensor that is used twice gets the sum of both gradients.

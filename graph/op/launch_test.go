@@ -14,12 +14,12 @@ import (
 	"goxkd/shaders"
 )
 
-// targets are every kind of adapter, and the two kinds of row kernels forced on each operation.
-func targets(name string) []graph.Target {
+// targets are the classes of adapters with every way to compute the node on them.
+func targets(o *graph.Op, n *graph.Node) []graph.Target {
 	var out []graph.Target
 	for _, class := range []graph.Class{graph.Discrete, graph.Integrated, graph.Software} {
-		for _, variant := range []string{"", "serial", "shared"} {
-			out = append(out, graph.Target{Class: class, Variants: map[string]string{name: variant}})
+		for _, variant := range o.VariantsOf(n, graph.Target{Class: class}) {
+			out = append(out, graph.Target{Class: class, Variant: variant})
 		}
 	}
 	return out
@@ -32,7 +32,14 @@ var large = []graph.Case{
 	{Name: "sum_axis", Shapes: []graph.Shape{{70_000, 1000}}, Attrs: op.AxisAttrs{Axis: 1, Scale: 1}},
 	{Name: "sum_axis", Shapes: []graph.Shape{{70_000, 1000}}, Attrs: op.AxisAttrs{Axis: 0, Scale: 1}},
 	{Name: "sum_axis", Shapes: []graph.Shape{{300, 100_000}}, Attrs: op.AxisAttrs{Axis: 1, Scale: 1}},
-	{Name: "norm", Shapes: []graph.Shape{{200_000_000}}},
+	{Name: "bank_norms", Shapes: []graph.Shape{{1}, {2, 2}, {500_000_000}, {122_072, 3}},
+		Attrs: op.BankNormsAttrs{Tensors: []op.BankTensor{{Span: graph.Span{Size: 499_999_000}}, {Span: graph.Span{Offset: 499_999_040, Size: 960}}}}},
+	{Name: "adamw", Shapes: []graph.Shape{{400_000_000}, {400_000_000}, {400_000_000}, {400_000_000}, {1}, {1, op.HyperSize}, {1, 5}},
+		Attrs: op.AdamWAttrs{Tensors: []op.AdamWTensor{{Span: graph.Span{Size: 399_999_999}}}}},
+	{Name: "bank_ema", Shapes: []graph.Shape{{400_000_000}, {400_000_000}, {2}, {1, 5}},
+		Attrs: op.BankEMAAttrs{Spans: []op.EMASpan{{Size: 400_000_000, First: true}}}},
+	{Name: "half", Shapes: []graph.Shape{{400_000_001}}},
+	{Name: "widen", Shapes: []graph.Shape{{400_000_001}}, Types: []graph.Type{graph.Float16}},
 	{Name: "add", Shapes: []graph.Shape{{400_000_000}, {1}}},
 	{Name: "gelu", Shapes: []graph.Shape{{400_000_000}}},
 	{Name: "row_dot", Shapes: []graph.Shape{{3, 1_000_000}, {3, 1_000_000}}},
@@ -48,22 +55,16 @@ var large = []graph.Case{
 	{Name: "attention", Shapes: []graph.Shape{{64, 1569, 2304}}, Attrs: op.AttentionAttrs{Heads: 12}},
 }
 
-// eachLaunch gives every dispatch of every case, and of the large shapes, on every target.
-func eachLaunch(t *testing.T, f func(t *testing.T, n *graph.Node, l graph.Launch, d graph.Dispatch)) {
+// eachLaunch gives the launches of every case, and of the large shapes, on every target.
+func eachLaunch(t *testing.T, f func(t *testing.T, n *graph.Node, l graph.Launch)) {
 	t.Helper()
 	run := func(t *testing.T, o *graph.Op, c graph.Case) {
-		_, n, err := applied(o, c.Attrs, c.Shapes)
+		n, err := applied(o, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, target := range targets(o.Name) {
-			l := o.Launch(n, target)
-			if len(l.Dispatches) == 0 {
-				t.Errorf("%s has no dispatches", o.Name)
-			}
-			for _, d := range l.Dispatches {
-				f(t, n, l, d)
-			}
+		for _, target := range targets(o, n) {
+			f(t, n, o.Launch(n, target))
 		}
 	}
 	eachCase(t, true, run)
@@ -92,23 +93,26 @@ var (
 	groupSize = regexp.MustCompile(`@workgroup_size\(([0-9, ]+)\)`)
 	comment   = regexp.MustCompile(`//[^\n]*`)
 	call      = regexp.MustCompile(`(\w+)\(`)
-	shared    = regexp.MustCompile(`var<workgroup>\s*\w+:\s*array<f32,\s*(\d+)>`)
+	// rowLoop starts a loop of a row's threads over its columns; combined are the calls by which they combine figures.
+	rowLoop  = regexp.MustCompile(`for \(var c = lane_of\(t\); c < params\.width; c \+= LANES\)`)
+	combined = regexp.MustCompile(`\brow_(sum|max)\(`)
+	shared   = regexp.MustCompile(`var<workgroup>\s*\w+:\s*array<f32,\s*(\d+)>`)
 )
 
-// used lists the storage variables that an entry point or the functions it calls index.
-func used(src *shaders.Source) []string {
+// reached gives the bodies of an entry point and of the functions it calls: each once, or as often as it is called.
+func reached(src *shaders.Source, repeat bool) string {
 	bodies := map[string]string{}
 	for _, part := range strings.Split(comment.ReplaceAllString(src.Text, ""), "\nfn ")[1:] {
 		name, body, _ := strings.Cut(part, "(")
 		body, _, _ = strings.Cut(body, "\n}")
 		bodies[name] = body
 	}
-	reached := map[string]bool{}
+	seen := map[string]bool{}
 	var text strings.Builder
 	var visit func(name string)
 	visit = func(name string) {
-		if body, ok := bodies[name]; ok && !reached[name] {
-			reached[name] = true
+		if body, ok := bodies[name]; ok && (repeat || !seen[name]) {
+			seen[name] = true
 			text.WriteString(body)
 			for _, m := range call.FindAllStringSubmatch(body, -1) {
 				visit(m[1])
@@ -116,169 +120,253 @@ func used(src *shaders.Source) []string {
 		}
 	}
 	visit(src.Entry)
-	var out []string
+	return text.String()
+}
+
+// used lists the storage variables that an entry point or the functions it calls index.
+func used(src *shaders.Source) (out []string) {
+	text := reached(src, false)
 	for _, b := range src.Bindings {
-		if !b.Uniform && regexp.MustCompile(`\b`+b.Name+`\[`).MatchString(text.String()) {
+		if !b.Uniform && regexp.MustCompile(`\b`+b.Name+`\[`).MatchString(text) {
 			out = append(out, b.Name)
 		}
 	}
 	return out
 }
 
+// text is a kernel's source, the storage variables that it uses, and the passes over rows and the figures that threads combine.
+type text struct {
+	*shaders.Source
+	used            []string
+	passes, figures int
+}
+
+// texts keeps what was loaded, since cases share kernels.
+type texts map[string]text
+
+func (x texts) of(t *testing.T, d graph.Dispatch) text {
+	t.Helper()
+	key := fmt.Sprint(d.Shader, " ", d.Entry, d.Consts, d.Includes)
+	if _, ok := x[key]; !ok {
+		s := load(t, d)
+		x[key] = text{s, used(s), len(rowLoop.FindAllString(reached(s, true), -1)), len(combined.FindAllString(reached(s, true), -1))}
+	}
+	return x[key]
+}
+
 // Every dispatch against its text and WebGPU's portable limits: parameters, variables, what is written, sizes.
 func TestLaunches(t *testing.T) {
-	type text struct {
-		*shaders.Source
-		used []string
-	}
-	texts := map[string]text{}
-	eachLaunch(t, func(t *testing.T, n *graph.Node, l graph.Launch, d graph.Dispatch) {
-		key := fmt.Sprint(d.Shader, " ", d.Entry, d.Consts, d.Includes)
-		src, ok := texts[key]
-		if !ok {
-			s := load(t, d)
-			src = text{s, used(s)}
-			texts[key] = src
+	loaded := texts{}
+	eachLaunch(t, func(t *testing.T, n *graph.Node, l graph.Launch) {
+		if len(l.Dispatches) == 0 {
+			t.Errorf("%s has no dispatches", n.Op.Name)
 		}
-		if err := src.CheckParams(d.Params); err != nil {
-			t.Error(err)
+		written := map[graph.Arg]bool{}
+		for _, d := range l.Dispatches {
+			src := loaded.of(t, d)
+			checkDispatch(t, d, src)
+			checkBinds(t, n, l, d, src, written)
 		}
-		if len(d.Binds) > 8 {
-			t.Errorf("%s/%s binds %d storage buffers", d.Shader, d.Entry, len(d.Binds))
-		}
-		for _, v := range src.used {
-			if !slices.ContainsFunc(d.Binds, func(b graph.Bind) bool { return b.Var == v }) {
-				t.Errorf("%s/%s uses %s, which is not bound", d.Shader, d.Entry, v)
-			}
-		}
-		for _, b := range d.Binds {
-			v, err := src.Storage(b.Var)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i, ok := b.Arg.Input(); ok && (i >= len(n.Inputs) || v.Write && !slices.Contains(n.Op.Updates, i)) {
-				t.Errorf("%s/%s: %s is input %d, which is not there or not to be written", d.Shader, d.Entry, b.Var, i)
-			}
-			if i, ok := b.Arg.Scratch(); ok && i >= len(l.Scratch) {
-				t.Errorf("%s/%s: %s is scratch %d of %d", d.Shader, d.Entry, b.Var, i, len(l.Scratch))
-			}
-		}
-		for _, g := range d.Groups {
-			if g < 1 || g > graph.MaxGroups {
-				t.Errorf("%s/%s: %v workgroups", d.Shader, d.Entry, d.Groups)
-			}
-		}
-		for _, m := range groupSize.FindAllStringSubmatch(src.Text, -1) {
-			threads := 1
-			for _, s := range strings.Split(m[1], ",") {
-				k, err := strconv.Atoi(strings.TrimSpace(s))
-				if err != nil {
-					t.Fatal(err)
+		// Everything that the node is to make is written by some dispatch.
+		if len(n.Op.Updates) == 0 {
+			for i := range n.All() {
+				if !written[graph.Result(i)] {
+					t.Errorf("result %d is written by no dispatch", i)
 				}
-				threads *= k
-			}
-			if threads > 256 {
-				t.Errorf("%s: %d threads in a workgroup", d.Shader, threads)
 			}
 		}
-		words := 0
-		for _, m := range shared.FindAllStringSubmatch(src.Text, -1) {
-			k, err := strconv.Atoi(m[1])
-			if err != nil {
-				t.Fatal(err)
+		for _, i := range n.Op.Updates {
+			if !written[graph.In(i)] {
+				t.Errorf("input %d is updated by no dispatch", i)
 			}
-			words += k
-		}
-		if words*4 > 16<<10 {
-			t.Errorf("%s: %d bytes of workgroup memory", d.Shader, words*4)
 		}
 	})
 }
 
-// trips gives the loop turns of one thread of a kernel, from its parameters; width is a row's share of one thread.
-func trips(t *testing.T, d graph.Dispatch) int {
+// checkDispatch looks at parameters and sizes.
+func checkDispatch(t *testing.T, d graph.Dispatch, src text) {
 	t.Helper()
-	field := func(name string) int {
-		v := reflect.ValueOf(d.Params).FieldByName(name)
-		if !v.IsValid() {
-			t.Fatalf("%s/%s has no parameter %s", d.Shader, d.Entry, name)
-		}
-		return int(v.Uint())
+	if err := src.CheckParams(d.Params); err != nil {
+		t.Error(err)
 	}
-	per := 4
-	for _, c := range d.Consts {
-		if c.Name == "PER" {
-			per, _ = strconv.Atoi(strings.TrimSuffix(c.Value, "u"))
+	for _, g := range d.Groups {
+		if g < 1 || g > graph.MaxGroups {
+			t.Errorf("%s/%s: %v workgroups", d.Shader, d.Entry, d.Groups)
 		}
 	}
-	rows := func(passes, sums int) int {
-		if len(d.Includes) == 0 {
-			return passes * field("Width")
+	for _, m := range groupSize.FindAllStringSubmatch(src.Text, -1) {
+		threads := 1
+		for _, s := range strings.Split(m[1], ",") {
+			threads *= number(t, s)
 		}
-		return passes*graph.CeilDiv(field("Width"), 64) + 6*sums
+		if threads > 256 {
+			t.Errorf("%s: %d threads in a workgroup", d.Shader, threads)
+		}
 	}
-	name := d.Shader + "/" + d.Entry
-	switch name {
-	case "elementwise/add", "elementwise/sub", "elementwise/mul", "elementwise/div", "elementwise/lincomb",
-		"elementwise/gelu", "elementwise/gelu_grad", "reduce/spread", "reduce/mul_rows", "movement/copy_rows",
-		"movement/pad", "movement/gather", "losses/row_mse_grad", "losses/gauss_kernel", "losses/gauss_kernel_grad",
-		"optimizer/adamw", "optimizer/ema":
-		return per
-	case "movement/permute":
-		return (per + 1) * op.MaxRank
-	case "optimizer/clip_factor":
-		return 0
-	case "reduce/sum_axis":
-		return graph.CeilDiv(field("Length"), field("Chunks"))
-	case "reduce/square_sum":
-		return graph.CeilDiv(field("N"), field("Chunks"))
-	case "layernorm/layernorm_grad_gain":
-		return graph.CeilDiv(field("Rows"), field("Chunks"))
-	case "losses/pair_distance_grad":
-		return field("M")
-	case "reduce/sum_rows", "reduce/row_dot", "reduce/root_sum", "losses/row_mse", "losses/pair_distance":
-		return rows(1, 1)
-	case "layernorm/row_stats", "softmax/softmax_grad", "normalize/l2_normalize", "normalize/l2_normalize_grad",
-		"normalize/match_norm", "layernorm/layernorm_grad", "losses/soft_cross_entropy":
-		return rows(2, 4)
-	case "layernorm/layernorm", "softmax/softmax", "normalize/normalize_patches", "losses/soft_cross_entropy_grad":
-		return rows(3, 3)
-	case "attention/softmax_thread", "attention/softmax_grad_thread":
-		return 3 * field("Cols")
-	case "attention/softmax_group", "attention/softmax_grad_group":
-		return 3*graph.CeilDiv(field("Cols"), 64) + 12
-	case "attention_fused/fused":
-		quads, _ := strconv.Atoi(strings.TrimSuffix(d.Consts[0].Value, "u"))
-		return field("Tokens")*(2*quads+2) + graph.CeilDiv(field("Tokens"), 16)*(2*quads+1) + 2*quads
-	case "matmul/splitk_sum":
-		return field("Splits")
+	words := 0
+	for _, m := range shared.FindAllStringSubmatch(src.Text, -1) {
+		words += number(t, m[1])
 	}
-	if strings.HasPrefix(d.Shader, "matmul:") { // a turn for each term, and one for each tile of sixteen
-		return field("SplitSize") * 17 / 16
+	if words*4 > 16<<10 {
+		t.Errorf("%s: %d bytes of workgroup memory", d.Shader, words*4)
 	}
-	t.Fatalf("%s has no figure for its loops", name)
-	return 0
 }
 
-func TestLoopTrips(t *testing.T) {
-	most := map[string]int{}
-	eachLaunch(t, func(t *testing.T, _ *graph.Node, _ graph.Launch, d graph.Dispatch) {
-		n := trips(t, d)
-		if n > graph.MaxTrips {
-			t.Errorf("%s/%s: a thread's loops take %d turns", d.Shader, d.Entry, n)
-		}
-		key := d.Shader + "/" + d.Entry
-		most[key] = max(most[key], n)
-	})
-	for key, n := range most {
-		t.Logf("%s: at most %d turns", key, n)
+func number(t *testing.T, s string) int {
+	t.Helper()
+	k, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return k
+}
+
+// checkBinds looks at the storage buffers, and adds those that are written.
+func checkBinds(t *testing.T, n *graph.Node, l graph.Launch, d graph.Dispatch, src text, written map[graph.Arg]bool) {
+	t.Helper()
+	name := d.Shader + "/" + d.Entry
+	if len(d.Binds) > 8 {
+		t.Errorf("%s binds %d storage buffers", name, len(d.Binds))
+	}
+	for _, v := range src.used {
+		if !slices.ContainsFunc(d.Binds, func(b graph.Bind) bool { return b.Var == v }) {
+			t.Errorf("%s uses %s, which is not bound", name, v)
+		}
+	}
+	vars := map[graph.Arg]int{}
+	writes := map[graph.Arg]bool{}
+	for _, b := range d.Binds {
+		v, err := src.Storage(b.Var)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := graph.Float32
+		if i, ok := b.Arg.Input(); ok {
+			if i >= len(n.Inputs) || v.Write && !slices.Contains(n.Op.Updates, i) {
+				t.Fatalf("%s: %s is input %d, which is not there or not to be written", name, b.Var, i)
+			}
+			kept = n.Inputs[i].Type
+		}
+		if i, ok := b.Arg.Result(); ok {
+			if i >= len(n.All()) || len(n.Op.Updates) > 0 {
+				t.Fatalf("%s: %s is result %d, which is not there", name, b.Var, i)
+			}
+			kept = n.All()[i].Type
+		}
+		if i, ok := b.Arg.Scratch(); ok && i >= len(l.Scratch) {
+			t.Errorf("%s: %s is scratch %d of %d", name, b.Var, i, len(l.Scratch))
+		}
+		if v.Packed != (kept != graph.Float32) {
+			t.Errorf("%s: %s, array<%s>, is bound to elements kept as %v", name, b.Var, v.Element, kept)
+		}
+		vars[b.Arg]++
+		writes[b.Arg] = writes[b.Arg] || v.Write
+		written[b.Arg] = written[b.Arg] || v.Write
+	}
+	for arg, count := range vars {
+		if count > 1 && writes[arg] {
+			t.Errorf("%s: %v is written, and bound to %d variables", name, arg, count)
+		}
+	}
+}
+
+// The loop turns of every dispatch are within bounds, and those of kernels over rows are what their text has.
+func TestTrips(t *testing.T) {
+	loaded := texts{}
+	most := map[string]int{}
+	eachLaunch(t, func(t *testing.T, _ *graph.Node, l graph.Launch) {
+		for _, d := range l.Dispatches {
+			name := d.Shader + "/" + d.Entry
+			if d.Trips < 0 || d.Trips > graph.MaxTrips {
+				t.Errorf("%s: a thread's loops take %d turns", name, d.Trips)
+			}
+			if want, ok := rowTrips(loaded.of(t, d), d); ok && d.Trips < want {
+				t.Errorf("%s: a thread's loops take %d turns, the launch says %d", name, want, d.Trips)
+			}
+			most[name] = max(most[name], d.Trips)
+		}
+	})
+	for name, n := range most {
+		t.Logf("%s: at most %d turns", name, n)
+	}
+}
+
+// rowTrips counts the loop turns of one thread of a kernel over rows: the passes over a row in its text, and six turns for
+// every figure that threads combine. Others are not counted.
+func rowTrips(src text, d graph.Dispatch) (turns int, ok bool) {
+	width := reflect.ValueOf(d.Params).FieldByName("Width")
+	if !width.IsValid() || src.passes == 0 {
+		return 0, false
+	}
+	if len(d.Includes) == 0 {
+		return src.passes * int(width.Uint()), true
+	}
+	return src.passes*graph.CeilDiv(int(width.Uint()), 64) + 6*src.figures, true
+}
+
+// Launches whose loops were counted by hand.
+func TestTripsByHand(t *testing.T) {
+	rows := func(shapes ...graph.Shape) []graph.Shape { return shapes }
+	for _, c := range []struct {
+		graph.Case
+		class   graph.Class
+		variant string
+		want    []int
+	}{
+		{graph.Case{Name: "softmax", Shapes: rows(graph.Shape{16, 8192})}, graph.Software, "serial", []int{3 * 8192}},
+		{graph.Case{Name: "softmax", Shapes: rows(graph.Shape{16, 8192})}, graph.Discrete, "shared", []int{3*128 + 24}},
+		{graph.Case{Name: "row_dot", Shapes: rows(graph.Shape{3, 7}, graph.Shape{3, 7})}, graph.Discrete, "serial", []int{7}},
+		{graph.Case{Name: "layernorm", Shapes: rows(graph.Shape{9, 96}), Attrs: op.LayerNormAttrs{}}, graph.Software, "serial", []int{3 * 96}},
+		// A thousand terms for each of few sums: 4 chunks of 250, then the 4.
+		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{1000, 2}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "", []int{250, 4}},
+		// Sums enough for one thread each.
+		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{5000, 70_000}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "", []int{5000}},
+		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{70_000, 1000}), Attrs: op.AxisAttrs{Axis: 1, Scale: 1}}, graph.Software, "serial", []int{1000}},
+		// 2320 rows in 37 chunks of 63 at most, then the 37.
+		{graph.Case{Name: "layernorm_grad_gain", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "", []int{63, 37}},
+		{graph.Case{Name: "pair_distance_grad", Shapes: rows(graph.Shape{3, 7}, graph.Shape{41, 7}, graph.Shape{3, 41})}, graph.Discrete, "", []int{41}},
+		{graph.Case{Name: "gelu", Shapes: rows(graph.Shape{1000})}, graph.Software, "", []int{32}},
+		{graph.Case{Name: "accumulate", Shapes: rows(graph.Shape{1000}, graph.Shape{1000}, graph.Shape{1})}, graph.Discrete, "", []int{4}},
+		// Chunks of 4096 elements, then the three of the larger tensor.
+		{graph.Case{Name: "bank_norms", Shapes: rows(graph.Shape{1}, graph.Shape{2, 2}, graph.Shape{9024}, graph.Shape{4, 3}),
+			Attrs: op.BankNormsAttrs{Tensors: []op.BankTensor{{Span: graph.Span{Size: 8960}}, {Span: graph.Span{Offset: 8960, Size: 1}}}}}, graph.Software, "serial", []int{4096, 3}},
+		{graph.Case{Name: "clip", Shapes: rows(graph.Shape{4}, graph.Shape{1}, graph.Shape{3}), Attrs: op.ClipAttrs{Visits: []int{1, 3, 1}}}, graph.Discrete, "", []int{3}},
+	} {
+		o := lookup(t, c.Name)
+		n, err := applied(o, c.Case)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, d := range o.Launch(n, graph.Target{Class: c.class, Variant: c.variant}).Dispatches {
+			got = append(got, d.Trips)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s %v, %s: %d turns, expected %d", c.Name, c.Shapes, c.variant, got, c.want)
+		}
+	}
+}
+
+// Every operation offers variants by name, each once, and none but the empty name where there is no choice.
+func TestVariants(t *testing.T) {
+	eachCase(t, true, func(t *testing.T, o *graph.Op, c graph.Case) {
+		n, err := applied(o, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, class := range []graph.Class{graph.Discrete, graph.Integrated, graph.Software} {
+			list := o.VariantsOf(n, graph.Target{Class: class})
+			if len(list) == 0 || len(list) > 1 && slices.Contains(list, "") || len(slices.Compact(slices.Sorted(slices.Values(list)))) != len(list) {
+				t.Errorf("%v: the variants are %q", class, list)
+			}
+		}
+	})
 }
 
 // A row too long for any kernel is refused, not cut off.
 func TestRowTooLong(t *testing.T) {
 	o := lookup(t, "softmax")
-	_, n, err := applied(o, nil, []graph.Shape{{2_000_000}})
+	n, err := applied(o, graph.Case{Shapes: []graph.Shape{{2_000_000}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,6 +163,26 @@ func layerNormGradGainLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	}
 }
 
+// layerNormClosed by the mean of squares.
+func layerNormClosed(s graph.Sample) [][]float64 {
+	w, eps := s.Shapes[0].Last(), s.Attrs.(LayerNormAttrs).Eps
+	y := s.Fill(func(c []int) float64 {
+		lo := graph.Index(s.Shapes[0], c) / w * w
+		mean, variance := average(s.In[0][lo : lo+w])
+		v := (s.At(0, c...) - mean) / math.Sqrt(variance+eps)
+		if len(s.In) == 3 {
+			k := c[len(c)-1]
+			v = v*s.In[1][k] + s.In[2][k]
+		}
+		return v
+	})
+	s.In = s.In[:1] // the others have no rows
+	return append(y, s.Rows(func(x, _ []float64) []float64 {
+		mean, variance := average(x)
+		return []float64{mean, math.Pow(variance+eps, -0.5)}
+	})...)
+}
+
 func init() {
 	eps := LayerNormAttrs{1e-5}
 	layerNormOp = graph.Register(graph.Op{
@@ -196,6 +216,7 @@ func init() {
 			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {96}, {96}}, Attrs: eps, Large: true},
 			{Name: "wide", Shapes: []graph.Shape{{3, 8192}}, Attrs: eps, Large: true},
 		},
+		Closed: layerNormClosed,
 	})
 	layerNormGradOp = graph.Register(graph.Op{
 		Name: "layernorm_grad", Formula: "dx = scale · (d - mean(d) - h · mean(d·h)), d = dy·gain, h = (x-mean)·scale",
@@ -217,6 +238,26 @@ func init() {
 			{Name: "plain", Shapes: []graph.Shape{{4, 40}, {4, 2}, {4, 40}}},
 			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}, {96}}, Large: true},
 		},
+		// The Jacobian of (x - mean)·scale at given mean and scale: scale (δ - 1/C - hᵢ hₖ/C).
+		Closed: func(s graph.Sample) [][]float64 {
+			w := s.Shapes[0].Last()
+			var out []float64
+			for r := 0; r < s.Shapes[0].Rows(); r++ {
+				mean, scale := s.In[1][2*r], s.In[1][2*r+1]
+				d := make([]float64, w)
+				for i := range d {
+					d[i] = s.In[2][r*w+i]
+					if len(s.In) == 4 {
+						d[i] *= s.In[3][i]
+					}
+				}
+				h := func(i int) float64 { return (s.In[0][r*w+i] - mean) * scale }
+				out = append(out, jacobian(d, func(i, k int) float64 {
+					return scale * (kronecker(i, k) - 1/float64(w) - h(i)*h(k)/float64(w))
+				})...)
+			}
+			return [][]float64{out}
+		},
 	})
 	layerNormGradGainOp = graph.Register(graph.Op{
 		Name: "layernorm_grad_gain", Formula: "dgain = Σ over rows of dy · (x-mean) · scale",
@@ -233,6 +274,14 @@ func init() {
 		Cases: []graph.Case{
 			{Name: "small", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}}},
 			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			out := make([]float64, s.Y.Size())
+			for k, x := range s.In[0] {
+				r := k / len(out)
+				out[k%len(out)] += (x*s.In[1][2*r+1] - s.In[1][2*r]*s.In[1][2*r+1]) * s.In[2][k]
+			}
+			return [][]float64{out}
 		},
 	})
 }

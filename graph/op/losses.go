@@ -282,6 +282,56 @@ func gaussKernelGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	return gaussLaunch(n, t, bindIn("dy", 1))
 }
 
+// gaussKernelClosed by powers of ten and e.
+func gaussKernelClosed(s graph.Sample) [][]float64 {
+	return s.Fill(func(c []int) float64 {
+		var sum float64
+		for e := -3; e <= 3; e++ {
+			sum += math.Pow(math.E, -math.Pow(10, float64(e))*s.At(0, c...))
+		}
+		return sum
+	})
+}
+
+// rowMSEClosed as x² - 2 x·target + target².
+func rowMSEClosed(s graph.Sample) [][]float64 {
+	return s.Rows(func(x, target []float64) []float64 {
+		var sum float64
+		for i, v := range x {
+			sum += v*v - 2*v*target[i] + target[i]*target[i]
+		}
+		return []float64{sum / float64(len(x))}
+	})
+}
+
+// softCrossEntropyClosed as Σ q·log Σ exp((xⱼ - xᵢ)/T).
+func softCrossEntropyClosed(s graph.Sample) [][]float64 {
+	k := s.Shapes[0][1]
+	return s.Fill(func(c []int) float64 {
+		var loss float64
+		for i := 0; i < k; i++ {
+			var sum float64
+			for j := 0; j < k; j++ {
+				sum += math.Exp((s.At(1, c[0], j) - s.At(1, c[0], i)) / s.Attrs.(TemperatureAttrs).Temperature)
+			}
+			loss += s.At(0, c[0]%s.Shapes[0][0], i) * math.Log(sum)
+		}
+		return loss
+	})
+}
+
+// pairDistanceClosed as |x|² - 2x·y + |y|².
+func pairDistanceClosed(s graph.Sample) [][]float64 {
+	return s.Fill(func(c []int) float64 {
+		var xx, xy, yy float64
+		for k := 0; k < s.Shapes[0][1]; k++ {
+			x, y := s.At(0, c[0], k), s.At(1, c[1], k)
+			xx, xy, yy = xx+x*x, xy+x*y, yy+y*y
+		}
+		return xx - 2*xy + yy
+	})
+}
+
 func init() {
 	rowMSEOp = graph.Register(graph.Op{
 		Name: "row_mse", Formula: "y = mean over the innermost axis of (x - target)²",
@@ -293,11 +343,13 @@ func init() {
 			}
 			return []*graph.Node{g.Apply(rowMSEGradOp, nil, n.Inputs[0], n.Inputs[1], dy), nil}
 		},
+		Frozen: []int{1}, // the target
 		Launch: rowMSELaunch, Variants: rowsOf(0, 1),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}, {2, 3, 7}}},
 			{Name: "large", Shapes: []graph.Shape{{16, 144, 384}, {16, 144, 384}}, Large: true},
 		},
+		Closed: rowMSEClosed,
 	})
 	rowMSEGradOp = graph.Register(graph.Op{
 		Name: "row_mse_grad", Formula: "dx = 2 dy (x - target) / C",
@@ -311,6 +363,7 @@ func init() {
 		NoGrad: secondDerivative,
 		Launch: rowMSEGradLaunch,
 		Cases:  []graph.Case{{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}, {2, 3, 7}, {2, 3}}}},
+		Closed: derivative(rowMSEClosed, 0, rowCount(0)), Approximate: true,
 	})
 	softCrossEntropyOp = graph.Register(graph.Op{
 		Name: "soft_cross_entropy", Formula: "y[r] = -Σ q[r mod B] · log softmax(x[r] / temperature)",
@@ -325,12 +378,14 @@ func init() {
 			}
 			return []*graph.Node{nil, g.Apply(softCrossEntropyGradOp, n.Attrs, n.Inputs[0], n.Inputs[1], dy)}
 		},
+		Frozen: []int{0}, // the teacher's probabilities
 		Launch: softCrossEntropyLaunch, Variants: rowsOf(1, 2),
 		Cases: []graph.Case{
 			{Name: "two views", Shapes: []graph.Shape{{3, 7}, {6, 7}}, Attrs: TemperatureAttrs{0.5}, Fill: fillProbabilities(7)},
 			{Name: "sharp", Shapes: []graph.Shape{{2, 24}, {4, 24}}, Attrs: TemperatureAttrs{0.1}, Fill: fillProbabilities(24)},
 			{Name: "wide", Shapes: []graph.Shape{{16, 8192}, {32, 8192}}, Attrs: TemperatureAttrs{0.1}, Fill: fillProbabilities(8192), Large: true},
 		},
+		Closed: softCrossEntropyClosed,
 	})
 	softCrossEntropyGradOp = graph.Register(graph.Op{
 		Name: "soft_cross_entropy_grad", Formula: "dx = dy/temperature · (softmax(x/temperature)·Σq - q)",
@@ -347,6 +402,7 @@ func init() {
 			{Name: "two views", Shapes: []graph.Shape{{3, 7}, {6, 7}, {6}}, Attrs: TemperatureAttrs{0.5}, Fill: fillProbabilities(7)},
 			{Name: "wide", Shapes: []graph.Shape{{16, 8192}, {32, 8192}, {32}}, Attrs: TemperatureAttrs{0.1}, Fill: fillProbabilities(8192), Large: true},
 		},
+		Closed: derivative(softCrossEntropyClosed, 1, rowCount(1)), Approximate: true,
 	})
 	pairDistanceOp = graph.Register(graph.Op{
 		Name: "pair_distance", Formula: "d[i,j] = max(|x[i] - y[j]|², 1e-30)",
@@ -371,6 +427,7 @@ func init() {
 			{Name: "rows", Shapes: []graph.Shape{{3, 7}, {4, 7}}},
 			{Name: "wide", Shapes: []graph.Shape{{32, 8192}, {32, 8192}}, Large: true},
 		},
+		Closed: pairDistanceClosed,
 	})
 	pairDistanceGradOp = graph.Register(graph.Op{
 		Name: "pair_distance_grad", Formula: "dx[i] = 2 Σⱼ dy[i,j] (x[i] - y[j])",
@@ -386,6 +443,9 @@ func init() {
 			{Name: "rows", Shapes: []graph.Shape{{3, 7}, {4, 7}, {3, 4}}},
 			{Name: "wide", Shapes: []graph.Shape{{32, 8192}, {32, 8192}, {32, 32}}, Large: true},
 		},
+		Closed: derivative(pairDistanceClosed, 0, func(s graph.Sample) graph.Shape {
+			return graph.Shape{s.Shapes[0][0], s.Shapes[1][0]}
+		}), Approximate: true,
 	})
 	gaussKernelOp = graph.Register(graph.Op{
 		Name: "gauss_kernel", Formula: "y = Σ over gamma of exp(-gamma·d)", Shape: oneShape,
@@ -394,10 +454,12 @@ func init() {
 			return []*graph.Node{g.Apply(gaussKernelGradOp, nil, n.Inputs[0], dy)}
 		},
 		Launch: gaussKernelLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "near", Shapes: []graph.Shape{{4, 5}}, Range: [2]float64{0.001, 0.1}},
 			{Name: "far", Shapes: []graph.Shape{{4, 5}}, Range: [2]float64{10, 3000}},
 		},
+		Closed: gaussKernelClosed,
 	})
 	gaussKernelGradOp = graph.Register(graph.Op{
 		Name: "gauss_kernel_grad", Formula: "dd = -dy Σ over gamma of gamma·exp(-gamma·d)", Shape: twoShape,
@@ -408,5 +470,6 @@ func init() {
 			{Name: "near", Shapes: []graph.Shape{{4, 5}, {4, 5}}, Range: [2]float64{0.001, 0.1}},
 			{Name: "far", Shapes: []graph.Shape{{4, 5}, {4, 5}}, Range: [2]float64{10, 3000}},
 		},
+		Closed: derivative(gaussKernelClosed, 0, shapeOf(0)), Approximate: true,
 	})
 }

@@ -108,6 +108,7 @@ func init() {
 		Name: "matmul", Formula: "C = op(A) · op(B) + bias", Shape: matMulShape,
 		Ref32: matMulRef[float32], Ref64: matMulRef[float64], Grad: matMulGrad,
 		Launch: matmulLaunch, Variants: matmulVariants,
+		Loose: []int{1},
 		Cases: []graph.Case{
 			{Name: "nn", Shapes: []graph.Shape{{2, 3, 5}, {5, 7}}, Attrs: nn},
 			{Name: "nt bias", Shapes: []graph.Shape{{2, 3, 5}, {7, 5}, {7}}, Attrs: nt},
@@ -120,6 +121,32 @@ func init() {
 			{Name: "linear", Shapes: []graph.Shape{{16, 145, 96}, {384, 96}, {384}}, Attrs: nt, Large: true},
 			{Name: "weight gradient", Shapes: []graph.Shape{{16, 145, 384}, {16, 145, 96}}, Attrs: tn, Large: true},
 			{Name: "long sum", Shapes: []graph.Shape{{200_000, 4}, {200_000, 4}}, Attrs: tn, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			a := s.Attrs.(MatMulAttrs)
+			// Both operands as matrices, element by element.
+			left, right := graph.Shape{s.Shapes[0].Rows(), s.Shapes[0].Last()}, s.Shapes[1]
+			get := func(i int, shape graph.Shape, trans bool, r, c int) float64 {
+				if trans {
+					r, c = c, r
+				}
+				return s.In[i][r*shape[1]+c]
+			}
+			k := left[1]
+			if a.TransA {
+				k = left[0]
+			}
+			n := s.Y.Last()
+			out := make([]float64, s.Y.Size())
+			for e := range out {
+				for p := 0; p < k; p++ {
+					out[e] += get(0, left, a.TransA, e/n, p) * get(1, right, a.TransB, p, e%n)
+				}
+				if len(s.In) == 3 {
+					out[e] += s.In[2][e%n]
+				}
+			}
+			return [][]float64{out}
 		},
 	})
 }

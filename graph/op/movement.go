@@ -282,10 +282,20 @@ func init() {
 			return []*graph.Node{Permute(g, dy, inverse...)}
 		},
 		Launch: permuteLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "transpose", Shapes: []graph.Shape{{5, 3}}, Attrs: []int{1, 0}},
 			{Name: "four", Shapes: []graph.Shape{{2, 3, 4, 5}}, Attrs: []int{2, 0, 3, 1}},
 			{Name: "video patches", Shapes: []graph.Shape{{2, 3, 2, 2, 3, 4, 3, 4}}, Attrs: []int{0, 2, 4, 6, 3, 5, 7, 1}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 {
+				from := make([]int, len(c))
+				for i, p := range s.Attrs.([]int) {
+					from[p] = c[i]
+				}
+				return s.At(0, from...)
+			})
 		},
 	})
 	sliceOp = graph.Register(graph.Op{
@@ -306,10 +316,18 @@ func init() {
 			return []*graph.Node{g.Apply(padOp, n.Attrs, dy)}
 		},
 		Launch: sliceLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{5, 3}}, Attrs: SpanAttrs{0, 1, 3, 5}},
 			{Name: "tokens", Shapes: []graph.Shape{{2, 6, 5}}, Attrs: SpanAttrs{1, 1, 5, 6}},
 			{Name: "columns", Shapes: []graph.Shape{{2, 3, 7}}, Attrs: SpanAttrs{2, 2, 4, 7}},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			a := s.Attrs.(SpanAttrs)
+			return s.Fill(func(c []int) float64 {
+				c[a.Axis] += a.From
+				return s.At(0, c...)
+			})
 		},
 	})
 	padOp = graph.Register(graph.Op{
@@ -330,9 +348,19 @@ func init() {
 			return []*graph.Node{g.Apply(sliceOp, n.Attrs, dy)}
 		},
 		Launch: padLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "tokens", Shapes: []graph.Shape{{2, 3, 5}}, Attrs: SpanAttrs{1, 1, 3, 6}},
 			{Name: "columns", Shapes: []graph.Shape{{4, 3}}, Attrs: SpanAttrs{1, 2, 3, 5}},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			a := s.Attrs.(SpanAttrs)
+			return s.Fill(func(c []int) float64 {
+				if c[a.Axis] -= a.From; c[a.Axis] < 0 || c[a.Axis] >= a.Len {
+					return 0
+				}
+				return s.At(0, c...)
+			})
 		},
 	})
 	concatOp = graph.Register(graph.Op{
@@ -371,10 +399,22 @@ func init() {
 		},
 		Launch: concatLaunch,
 		Cases: []graph.Case{
+			{Name: "most", Shapes: []graph.Shape{{1, 3}, {1, 3}, {2, 3}, {1, 3}, {1, 3}, {1, 3}, {1, 3}}, Attrs: 0},
 			{Name: "tokens", Shapes: []graph.Shape{{2, 1, 5}, {2, 4, 5}}, Attrs: 1},
 			{Name: "views", Shapes: []graph.Shape{{2, 3}, {2, 3}, {1, 3}}, Attrs: 0},
 			{Name: "columns", Shapes: []graph.Shape{{4, 3}, {4, 2}}, Attrs: 1},
 			{Name: "scalars", Shapes: []graph.Shape{{1}, {1}, {1}, {1}, {1}, {1}, {1}}, Attrs: 0},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			axis := s.Attrs.(int)
+			return s.Fill(func(c []int) float64 {
+				i := 0
+				for c[axis] >= s.Shapes[i][axis] {
+					c[axis] -= s.Shapes[i][axis]
+					i++
+				}
+				return s.At(i, c...)
+			})
 		},
 	})
 	gatherOp = graph.Register(graph.Op{
@@ -392,11 +432,22 @@ func init() {
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{Gather(g, dy, n.Inputs[2], n.Inputs[1]), nil, nil}
 		},
+		Frozen: []int{1, 2}, // positions
 		Launch: gatherLaunch,
+		Loose:  []int{0, 1},
 		Cases: []graph.Case{
 			{Name: "keep", Shapes: []graph.Shape{{2, 7, 3}, {2, 4}, {2, 7}}, Fill: fillGather(2, 7, 4)},
 			{Name: "restore", Shapes: []graph.Shape{{2, 4, 3}, {2, 7}, {2, 4}}, Fill: fillGather(2, 4, 7)},
 			{Name: "large", Shapes: []graph.Shape{{16, 144, 96}, {16, 22}, {16, 144}}, Fill: fillGather(16, 144, 22), Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 {
+				id := s.At(1, c[0], c[1])
+				if id < 0 {
+					return 0
+				}
+				return s.At(0, c[0], int(id), c[2])
+			})
 		},
 	})
 }

@@ -129,6 +129,17 @@ func matchNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	return normalizeLaunch(n, t, 2, 0, "reference")
 }
 
+// l2NormalizeClosed with the norm of hypot.
+func l2NormalizeClosed(s graph.Sample) [][]float64 {
+	return s.Rows(func(x, _ []float64) []float64 {
+		var out []float64
+		for _, v := range x {
+			out = append(out, v/max(hypot(x), s.Attrs.(NormAttrs).Eps))
+		}
+		return out
+	})
+}
+
 func init() {
 	eps := NormAttrs{1e-12}
 	l2NormalizeOp = graph.Register(graph.Op{
@@ -138,11 +149,13 @@ func init() {
 			return []*graph.Node{g.Apply(l2NormalizeGradOp, n.Attrs, n.Inputs[0], dy)}
 		},
 		Launch: l2NormalizeLaunch, Variants: rowsOf(0, 2),
+		Loose: []int{0},
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}}, Attrs: eps},
 			{Name: "below eps", Shapes: []graph.Shape{{3, 5}}, Attrs: NormAttrs{10}},
 			{Name: "wide", Shapes: []graph.Shape{{64, 512}}, Attrs: eps, Large: true},
 		},
+		Closed: l2NormalizeClosed,
 	})
 	l2NormalizeGradOp = graph.Register(graph.Op{
 		Name: "l2_normalize_grad", Formula: "dx = (dy - x Σ(x·dy)/|x|²) / |x|", Shape: twoShape,
@@ -153,6 +166,7 @@ func init() {
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4, 7}}, Attrs: eps},
 			{Name: "below eps", Shapes: []graph.Shape{{3, 5}, {3, 5}}, Attrs: NormAttrs{10}},
 		},
+		Closed: derivative(l2NormalizeClosed, 0, shapeOf(0)), Approximate: true,
 	})
 	normalizePatchesOp = graph.Register(graph.Op{
 		Name: "normalize_patches", Formula: "y = (x - mean) / √(unbiased var + 1e-6) per row",
@@ -166,10 +180,22 @@ func init() {
 		Ref32: normalizePatchesRef[float32], Ref64: normalizePatchesRef[float64],
 		NoGrad: "the target of a loss is no function of the parameters",
 		Launch: normalizePatchesLaunch, Variants: rowsOf(0, 3),
+		Loose: []int{0},
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 12}}},
 			{Name: "dark", Shapes: []graph.Shape{{2, 3, 12}}, Range: [2]float64{-1e-3, 1e-3}},
 			{Name: "large", Shapes: []graph.Shape{{16, 144, 384}}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Rows(func(x, _ []float64) []float64 {
+				mean, variance := average(x)
+				var out []float64
+				for _, v := range x {
+					n := float64(len(x))
+					out = append(out, (v-mean)/math.Sqrt(variance*n/(n-1)+1e-6))
+				}
+				return out
+			})
 		},
 	})
 	matchNormOp = graph.Register(graph.Op{
@@ -179,6 +205,15 @@ func init() {
 		Launch: matchNormLaunch, Variants: rowsOf(0, 2),
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{5, 9}, {5, 9}}},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Rows(func(x, ref []float64) []float64 {
+				var out []float64
+				for _, v := range x {
+					out = append(out, v/hypot(x)*hypot(ref))
+				}
+				return out
+			})
 		},
 	})
 }

@@ -364,6 +364,30 @@ func fillTable(tables map[int][]float32, more func(input int, rng *rand.Rand, da
 	}
 }
 
+// adamWClosed goes element by element, in the order of the optimizer's paper: decay, moments, corrected moments, step.
+func adamWClosed(s graph.Sample) [][]float64 {
+	a := s.Attrs.(AdamWAttrs)
+	var ps, ms, vs []float64
+	for i, p := range s.In[0] {
+		m, v := s.In[1][i], s.In[2][i]
+		for _, t := range a.Tensors {
+			rate, decay, bias1, bias2, active := s.At(5, t.Row, 0), s.At(5, t.Row, 1), s.At(5, t.Row, 2), s.At(5, t.Row, 3), s.At(5, t.Row, 4)
+			if i < t.Offset || i >= t.Offset+t.Size || active == 0 {
+				continue
+			}
+			g := s.In[3][i] * s.In[4][t.Factor]
+			if t.Decay {
+				p -= p * rate * decay
+			}
+			m += (1 - a.Beta1) * (g - m)
+			v += (1 - a.Beta2) * (g*g - v)
+			p -= rate * (m / bias1) / (math.Sqrt(v/(bias2*bias2)) + a.Eps)
+		}
+		ps, ms, vs = append(ps, p), append(ms, m), append(vs, v)
+	}
+	return [][]float64{ps, ms, vs}
+}
+
 func init() {
 	const once = "an update is the end of a step"
 	emaOp = graph.Register(graph.Op{
@@ -381,6 +405,13 @@ func init() {
 		Cases: []graph.Case{
 			{Name: "small", Shapes: []graph.Shape{{3, 7}, {3, 7}, {1}}, Range: [2]float64{0.1, 0.9}},
 			{Name: "large", Shapes: []graph.Shape{{384, 97}, {384, 97}, {1}}, Range: [2]float64{0.1, 0.9}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			var out []float64
+			for i, t := range s.In[0] {
+				out = append(out, s.In[1][i]+s.In[2][0]*(t-s.In[1][i]))
+			}
+			return [][]float64{out}
 		},
 	})
 	fresh := func(v float64) func(int, *rand.Rand, []float64) bool {
@@ -406,6 +437,9 @@ func init() {
 		Cases: []graph.Case{
 			{Name: "fresh", Shapes: []graph.Shape{{131}, {131}, {1}}, Fill: fresh(1)},
 			{Name: "more", Shapes: []graph.Shape{{131}, {131}, {1}}, Fill: fresh(0)},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 { return s.At(1, c...) + (1-s.In[2][0])*s.At(0, c...) })
 		},
 	})
 
@@ -461,7 +495,13 @@ func init() {
 				graph.Failf("clip: the norms %v are no list", n.Inputs[0].Shape)
 			}
 			wantShape(n, 1, graph.Shape{1})
-			wantShape(n, 2, graph.Shape{len(n.Attrs.(ClipAttrs).Visits)})
+			visits := n.Attrs.(ClipAttrs).Visits
+			wantShape(n, 2, graph.Shape{len(visits)})
+			for _, k := range visits {
+				if k < 0 || k >= n.Inputs[0].Shape[0] {
+					graph.Failf("clip: no tensor %d among the norms %v", k, n.Inputs[0].Shape)
+				}
+			}
 			return n.Inputs[0].Shape
 		},
 		More:  func(n *graph.Node) []graph.Shape { return []graph.Shape{{len(n.Attrs.(ClipAttrs).Visits)}} },
@@ -554,6 +594,7 @@ func init() {
 			adamWCase("last layers frozen", 0, attrs, 320, false),
 			adamWCase("large", 1, big, 44_800, true),
 		},
+		Closed: adamWClosed,
 	})
 
 	spans := []EMASpan{{0, 128, 64, true, false}, {128, 0, 128, false, true}, {256, 192, 64, true, true}}
@@ -584,5 +625,23 @@ func init() {
 			Name: "three spans", Attrs: BankEMAAttrs{spans}, Shapes: []graph.Shape{{384}, {256}, {2}, {len(spans), 5}},
 			Range: [2]float64{0.1, 0.9}, Fill: fillTable(map[int][]float32{3: rows}, nil),
 		}},
+		// What is left of the distance from s shrinks by each momentum.
+		Closed: func(s graph.Sample) [][]float64 {
+			out := append([]float64(nil), s.In[0]...)
+			for _, x := range s.Attrs.(BankEMAAttrs).Spans {
+				left := 1.0
+				if x.First {
+					left *= s.In[2][0]
+				}
+				if x.Second {
+					left *= s.In[2][1]
+				}
+				for i := range x.Size {
+					toward := s.In[1][x.From+i]
+					out[x.To+i] = toward + left*(out[x.To+i]-toward)
+				}
+			}
+			return [][]float64{out}
+		},
 	})
 }

@@ -207,6 +207,7 @@ func init() {
 			return []*graph.Node{Spread(g, dy, a.Axis, x[a.Axis], a.Scale)}
 		},
 		Launch: sumAxisLaunch, Variants: sumAxisVariants,
+		Loose: []int{0},
 		Cases: []graph.Case{
 			{Name: "first", Shapes: []graph.Shape{{5, 3, 4}}, Attrs: AxisAttrs{Axis: 0, Scale: 1}},
 			{Name: "middle", Shapes: []graph.Shape{{3, 7, 5}}, Attrs: AxisAttrs{Axis: 1, Scale: 0.5}},
@@ -214,6 +215,14 @@ func init() {
 			{Name: "all", Shapes: []graph.Shape{{31}}, Attrs: AxisAttrs{Axis: 0, Scale: 1. / 31}},
 			{Name: "tall", Shapes: []graph.Shape{{70_001, 3}}, Attrs: AxisAttrs{Axis: 0, Scale: 1}, Large: true},
 			{Name: "bias", Shapes: []graph.Shape{{2320, 384}}, Attrs: AxisAttrs{Axis: 0, Scale: 1}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			a, out := s.Attrs.(AxisAttrs), make([]float64, s.Y.Size())
+			for k, v := range s.In[0] {
+				c := graph.Coordinates(s.Shapes[0], k)
+				out[graph.Index(s.Y, append(c[:a.Axis:a.Axis], c[a.Axis+1:]...))] += v * a.Scale
+			}
+			return [][]float64{out}
 		},
 	})
 	spreadOp = graph.Register(graph.Op{
@@ -233,10 +242,17 @@ func init() {
 			return []*graph.Node{SumAxis(g, dy, a.Axis, a.Scale)}
 		},
 		Launch: spreadLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "first", Shapes: []graph.Shape{{3, 4}}, Attrs: AxisAttrs{Axis: 0, N: 5, Scale: 1}},
 			{Name: "middle", Shapes: []graph.Shape{{3, 5}}, Attrs: AxisAttrs{Axis: 1, N: 7, Scale: 0.25}},
 			{Name: "last", Shapes: []graph.Shape{{3, 5}}, Attrs: AxisAttrs{Axis: 2, N: 3, Scale: 1}},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			a := s.Attrs.(AxisAttrs)
+			return s.Fill(func(c []int) float64 {
+				return a.Scale * s.At(0, append(c[:a.Axis:a.Axis], c[a.Axis+1:]...)...)
+			})
 		},
 	})
 	rowDotOp = graph.Register(graph.Op{
@@ -256,6 +272,16 @@ func init() {
 			{Name: "wide", Shapes: []graph.Shape{{2, 2304}, {2, 2304}}, Large: true},
 			{Name: "folded grid", Shapes: []graph.Shape{{70_001, 3}, {70_001, 3}}, Large: true},
 		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Rows(func(a, b []float64) []float64 {
+				var plus, minus float64
+				for i := range a {
+					plus += (a[i] + b[i]) * (a[i] + b[i])
+					minus += (a[i] - b[i]) * (a[i] - b[i])
+				}
+				return []float64{(plus - minus) / 4}
+			})
+		},
 	})
 	mulRowsOp = graph.Register(graph.Op{
 		Name: "mul_rows", Formula: "y[r,c] = x[r,c] · s[r]",
@@ -270,9 +296,16 @@ func init() {
 			return []*graph.Node{MulRows(g, dy, n.Inputs[1]), RowDot(g, dy, n.Inputs[0])}
 		},
 		Launch: mulRowsLaunch,
+		Loose:  []int{0},
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{3, 4, 7}, {3, 4}}},
 			{Name: "one", Shapes: []graph.Shape{{9}, {1}}},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 {
+				row := c[:len(c)-1]
+				return s.In[1][graph.Index(s.Shapes[1], row)] * s.At(0, c...)
+			})
 		},
 	})
 }

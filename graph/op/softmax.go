@@ -1,6 +1,10 @@
 package op
 
-import "goxkd/graph"
+import (
+	"math"
+
+	"goxkd/graph"
+)
 
 var softmaxOp, softmaxGradOp *graph.Op
 
@@ -44,6 +48,19 @@ func softmaxGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	return launch(overRows(n, t, "softmax", "softmax_grad", rows, w, 2, p, bindIn("x", 0), bindIn("dy", 1), bindOut()))
 }
 
+// softmaxClosed in the form 1 / Σ exp(xⱼ - xᵢ).
+func softmaxClosed(x []float64) []float64 {
+	out := make([]float64, len(x))
+	for i := range x {
+		var sum float64
+		for j := range x {
+			sum += math.Exp(x[j] - x[i])
+		}
+		out[i] = 1 / sum
+	}
+	return out
+}
+
 func init() {
 	softmaxOp = graph.Register(graph.Op{
 		Name: "softmax", Formula: "y = exp(x) / Σ exp(x) over the innermost axis", Shape: oneShape,
@@ -52,11 +69,15 @@ func init() {
 			return []*graph.Node{g.Apply(softmaxGradOp, nil, n, dy)}
 		},
 		Launch: softmaxLaunch, Variants: rowsOf(0, 3),
+		Loose: []int{0},
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}}, Range: [2]float64{-4, 4}},
 			{Name: "peaked", Shapes: []graph.Shape{{5, 33}}, Range: [2]float64{-90, 90}},
 			{Name: "wide", Shapes: []graph.Shape{{16, 8192}}, Range: [2]float64{-20, 20}, Large: true},
 			{Name: "too wide for a thread", Shapes: []graph.Shape{{2, 30_001}}, Range: [2]float64{-20, 20}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Rows(func(x, _ []float64) []float64 { return softmaxClosed(x) })
 		},
 	})
 	softmaxGradOp = graph.Register(graph.Op{
@@ -67,6 +88,11 @@ func init() {
 		Cases: []graph.Case{
 			{Name: "rows", Shapes: []graph.Shape{{2, 3, 7}, {2, 3, 7}}},
 			{Name: "wide", Shapes: []graph.Shape{{16, 512}, {16, 512}}, Large: true},
+		},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Rows(func(y, d []float64) []float64 {
+				return jacobian(d, func(i, k int) float64 { return y[k] * (kronecker(i, k) - y[i]) })
+			})
 		},
 	})
 }
