@@ -19,10 +19,10 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo pictures test lint bench check clean
+.PHONY: help setup build demo pictures test test-quick test-all lint bench check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Looks for each thing that is needed and installs what is missing where apt can; elsewhere it says what to install.
 define SETUP
@@ -81,8 +81,14 @@ pictures: build ## redraw the pictures of the documents; the curves are those of
 	bin/xkd views synthetic:5 --short --out docs/pictures/views.png
 	bin/xkd plot $(DEMO_OUT) --out docs/pictures/curves.png
 
+test-quick: ## an answer in seconds: what needs neither a GPU nor files, without what takes long
+	go test -short $$(go list ./... | grep -vE '/(gpu|tests)$$')
+
 test: setup lint ## all checks and tests, as continuous integration runs them
 	go test -timeout 9m ./...
+
+test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, Tint in Chromium, GELU's whole range
+	XKD_TESTS=all go test -count=1 -timeout 60m ./...
 
 lint: setup ## formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted" >&2; exit 1; fi

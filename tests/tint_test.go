@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	_ "embed"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -32,6 +33,7 @@ type tintJob struct {
 	Read       []int // buffers to send back
 
 	want  [][]float32
+	types []graph.Type // of what is read
 	limit float64
 }
 
@@ -66,8 +68,8 @@ type tintResult struct {
 // Tint is the other WGSL compiler, in Chromium; it is stricter than the one in use here. Every kernel runs in it, on a
 // software adapter, and gives the figures of the references.
 func TestOpsUnderTint(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a browser takes its time")
+	if !long() {
+		t.Skip("a browser takes its time: make test-all starts one")
 	}
 	var browser string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -84,12 +86,12 @@ func TestOpsUnderTint(t *testing.T) {
 		for _, o := range graph.Ops() {
 			for _, c := range o.Cases {
 				if !c.Large && !o.View {
-					jobs = append(jobs, tintCase(t, o, c, graph.Target{Class: class}))
+					jobs = append(jobs, tintCases(t, o, c, graph.Target{Class: class})...)
 				}
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	results := make(chan tintResult, 16)
 	mux := http.NewServeMux()
@@ -156,8 +158,13 @@ func (j *tintJob) compare(t *testing.T, words [][]uint32) {
 	t.Helper()
 	for k, want := range j.want {
 		var diff, size float64
+		got := make([]float32, len(want))
+		if err := j.types[k].Decode(got, bytesOf(words[k])); err != nil {
+			t.Errorf("%s: result %d: %v", j.Name, k, err)
+			continue
+		}
 		for i, w := range want {
-			d := float64(math.Float32frombits(words[k][i])) - float64(w)
+			d := float64(got[i]) - float64(w)
 			diff += d * d
 			size += float64(w) * float64(w)
 		}
@@ -170,20 +177,23 @@ func (j *tintJob) compare(t *testing.T, words [][]uint32) {
 	}
 }
 
-// tintCase draws the inputs of a case, runs its reference, and writes its launch down.
-func tintCase(t *testing.T, o *graph.Op, c graph.Case, target graph.Target) *tintJob {
+// tintCases are the jobs of a case, one for each variant.
+func tintCases(t *testing.T, o *graph.Op, c graph.Case, target graph.Target) (jobs []*tintJob) {
 	t.Helper()
-	var in []*graph.Node
 	var y *graph.Node
-	if _, err := graph.Build(func(g *graph.Graph) {
-		for i, s := range c.Shapes {
-			in = append(in, g.State(fmt.Sprint("input ", i), false, s...))
-		}
-		y = g.Apply(o, c.Attrs, in...)
-	}); err != nil {
+	if _, err := graph.Build(func(g *graph.Graph) { y = g.ApplyCase(o, c) }); err != nil {
 		t.Fatal(err)
 	}
-	j := &tintJob{Name: fmt.Sprintf("%s/%s on %v", o.Name, c.Name, target.Class), limit: c.Tolerance}
+	for _, target.Variant = range o.VariantsOf(y, target) {
+		jobs = append(jobs, tintCase(t, o, c, y, target))
+	}
+	return jobs
+}
+
+// tintCase draws the inputs of a case, runs its reference, and writes its launch down.
+func tintCase(t *testing.T, o *graph.Op, c graph.Case, y *graph.Node, target graph.Target) *tintJob {
+	t.Helper()
+	j := &tintJob{Name: fmt.Sprintf("%s/%s (%s) on %v", o.Name, c.Name, target.Variant, target.Class), limit: c.Tolerance}
 	if j.limit == 0 {
 		j.limit = 1e-7
 	}
@@ -193,44 +203,71 @@ func tintCase(t *testing.T, o *graph.Op, c graph.Case, target graph.Target) *tin
 		lo, hi = -1, 1
 	}
 	rng := rand.New(rand.NewPCG(4, 2))
-	for i, n := range in {
+	for i, n := range y.Inputs {
 		data := make([]float64, n.Shape.Size())
 		if c.Fill == nil || !c.Fill(i, rng, data) {
 			for k := range data {
 				data[k] = lo + (hi-lo)*rng.Float64()
 			}
 		}
-		narrow, words := make([]float32, len(data)), make([]uint32, len(data))
+		narrow := make([]float32, len(data))
 		for k, v := range data {
-			narrow[k] = float32(v)
-			words[k] = math.Float32bits(narrow[k])
+			narrow[k] = float32(n.Type.Round(v))
 		}
 		call.In = append(call.In, narrow)
+		words := wordsOf(n.Type.Encode(narrow))
 		j.Buffers = append(j.Buffers, tintBuffer{Words: words, Size: len(words)})
 	}
 	l := o.Launch(y, target)
 	out := len(j.Buffers)
-	j.Buffers = append(j.Buffers, tintBuffer{Size: y.Shape.Size()})
+	for _, r := range y.All() {
+		j.Buffers = append(j.Buffers, tintBuffer{Size: int(r.Type.Bytes(r.Shape.Size()) / 4)})
+	}
 	for _, s := range l.Scratch {
 		j.Buffers = append(j.Buffers, tintBuffer{Size: s})
 	}
 	for _, d := range l.Dispatches {
-		j.Dispatches = append(j.Dispatches, tintText(t, d, out))
+		j.Dispatches = append(j.Dispatches, tintText(t, d, out, out+len(y.All())))
 	}
 	if len(o.Updates) == 0 {
-		call.Out = make([]float32, y.Shape.Size())
-		j.Read, j.want = []int{out}, [][]float32{call.Out}
+		for i, r := range y.All() {
+			call.Outs = append(call.Outs, make([]float32, r.Shape.Size()))
+			j.Read, j.types = append(j.Read, out+i), append(j.types, r.Type)
+		}
+		call.Out, j.want = call.Outs[0], call.Outs
 	}
 	o.Ref32(&call)
+	for i, r := range y.All() {
+		if i < len(call.Outs) {
+			for k, v := range call.Outs[i] {
+				call.Outs[i][k] = float32(r.Type.Round(float64(v)))
+			}
+		}
+	}
 	for _, i := range o.Updates {
 		j.Read = append(j.Read, i)
-		j.want = append(j.want, call.In[i])
+		j.want, j.types = append(j.want, call.In[i]), append(j.types, graph.Float32)
 	}
 	return j
 }
 
-// tintText specialises a dispatch; its result is buffer out, its scratch follows.
-func tintText(t *testing.T, d graph.Dispatch, out int) tintDispatch {
+func wordsOf(data []byte) []uint32 {
+	words := make([]uint32, len(data)/4)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint32(data[4*i:])
+	}
+	return words
+}
+
+func bytesOf(words []uint32) (data []byte) {
+	for _, w := range words {
+		data = binary.LittleEndian.AppendUint32(data, w)
+	}
+	return data
+}
+
+// tintText specialises a dispatch; its results start at buffer out, its scratch at buffer scratch.
+func tintText(t *testing.T, d graph.Dispatch, out, scratch int) tintDispatch {
 	t.Helper()
 	convert := func(list []graph.Const) (s []shaders.Const) {
 		for _, c := range list {
@@ -248,11 +285,13 @@ func tintText(t *testing.T, d graph.Dispatch, out int) tintDispatch {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := out
+		var k int
 		if i, ok := b.Arg.Input(); ok {
 			k = i
 		} else if i, ok := b.Arg.Scratch(); ok {
-			k = out + 1 + i
+			k = scratch + i
+		} else if i, ok := b.Arg.Result(); ok {
+			k = out + i
 		}
 		td.Binds = append(td.Binds, tintBind{v.Index, k, v.Write})
 	}

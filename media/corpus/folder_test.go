@@ -17,6 +17,9 @@ import (
 )
 
 func TestFolderOfMadeFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it encodes a folder of files")
+	}
 	mediatest.NeedTools(t)
 	dir := t.TempDir()
 	at := func(name string) string {

@@ -32,6 +32,9 @@ func tree(t *testing.T, made map[string][]byte, files map[string]string) string 
 }
 
 func TestOpen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it encodes files")
+	}
 	mediatest.NeedTools(t)
 	work := t.TempDir()
 	made := map[string][]byte{}

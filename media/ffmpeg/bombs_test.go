@@ -27,6 +27,9 @@ func peak(t *testing.T, path string) int64 {
 
 // A few bytes of header, or of packed black, take no more memory than any film.
 func TestBombsTakeNoMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it reads bombs")
+	}
 	mediatest.NeedTools(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("the peak of memory is in kilobytes on Linux only")

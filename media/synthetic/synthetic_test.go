@@ -240,6 +240,9 @@ func rawAccuracy(t testing.TB, difficulty float64) map[string]float64 {
 }
 
 func TestSyntheticDifficulty(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it classifies hundreds of clips")
+	}
 	easy, usual, hard := rawAccuracy(t, 0), rawAccuracy(t, 0.5), rawAccuracy(t, 1)
 	for _, name := range []string{"video pixels", "video patches", "audio log-mel", "audio spectrum", "audio patches"} {
 		t.Logf("k-NN on %-14s difficulty 0: %.2f  0.5: %.2f  1: %.2f", name, easy[name], usual[name], hard[name])

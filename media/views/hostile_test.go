@@ -171,6 +171,9 @@ func decodes(path string) bool {
 // Two hundred odd and broken files: all are survived, each is used or named with a reason, nothing
 // that can be decoded is refused, and memory stays bounded.
 func TestHostileFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it makes and reads two hundred odd files")
+	}
 	mediatest.NeedTools(t)
 	z := makeZoo(t)
 	require.Greater(t, z.files, 200)
