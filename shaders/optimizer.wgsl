@@ -128,7 +128,7 @@ fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: ve
         let last = start + cell(row, 5u, 1u) - 1u;
         let flags = cell(row, 5u, 4u);
         let h = (flags >> 1u) * 5u;
-        let inside = block >= start && (block < last || block == last && (i & 63u) < cell(row, 5u, 2u));
+        let inside = block >= start && (block < last || (block == last && (i & 63u) < cell(row, 5u, 2u)));
         if (!inside || hyper[h + 4u] == 0.0) { continue; }
         let rate = hyper[h];
         let d = g[i] * factor[cell(row, 5u, 3u)];
