@@ -20,7 +20,7 @@ type Features struct {
 // BuildFeatures builds the encoder of one network for the given batch. With tokens, every token may be read, else only the
 // pooled features.
 func BuildFeatures(c Config, m Modality, r Role, batch int, tokens bool) (*Features, error) {
-	if err := c.Validate(); err != nil {
+	if err := c.validateNetwork(); err != nil {
 		return nil, err
 	}
 	f := &Features{}

@@ -69,7 +69,7 @@ type Step struct {
 // BuildStep builds the graph of one training step (method, section 1). With grads, every gradient and norm is kept for
 // reading; otherwise only the losses are.
 func BuildStep(c Config, grads bool) (*Step, error) {
-	if err := c.Validate(); err != nil {
+	if err := c.validateNetwork(); err != nil {
 		return nil, err
 	}
 	s := &Step{Config: c, Moments: map[*graph.Node][2]*graph.Node{}, Grads: map[*graph.Node]*graph.Node{}}
@@ -99,8 +99,8 @@ func (s *Step) build(g *graph.Graph) {
 		}
 	}
 	s.Centres = [2]*graph.Node{
-		g.State("vt2as_ce_loss.center", false, 1, c.Head.Out),
-		g.State("at2vs_ce_loss.center", false, 1, c.Head.Out),
+		g.State("vt2as_ce_loss.center", false, 1, c.Model.Head.Out),
+		g.State("at2vs_ce_loss.center", false, 1, c.Model.Head.Out),
 	}
 
 	var recon [2]*graph.Node
@@ -121,7 +121,7 @@ func (s *Step) build(g *graph.Graph) {
 	})
 	g.Scope("kd", func() {
 		for _, m := range []Modality{Video, Audio} {
-			kd[m] = layers.Distillation(g, out[Teacher][m], s.Centres[m], s.sched.temp[m], out[Student][1-m], c.StudentTemp)
+			kd[m] = layers.Distillation(g, out[Teacher][m], s.Centres[m], s.sched.temp[m], out[Student][1-m], c.Loss.StudentTemperature)
 		}
 	})
 	half := []float64{0.5, 0.5}
@@ -140,7 +140,7 @@ func (s *Step) build(g *graph.Graph) {
 	s.moveTeachers(g)
 	for m, centre := range s.Centres {
 		t := out[Teacher][m]
-		op.EMA(g, centre, g.Reshape(op.MeanAxis(g, t, 0), 1, c.Head.Out), s.sched.centre[m])
+		op.EMA(g, centre, g.Reshape(op.MeanAxis(g, t, 0), 1, c.Model.Head.Out), s.sched.centre[m])
 	}
 }
 
@@ -163,13 +163,13 @@ func (s *Step) inputs(g *graph.Graph) {
 	for _, m := range []Modality{Video, Audio} {
 		n, k := c.tokens(m), Kept(c.tokens(m), c.mask(m))
 		in := ModalityInputs{
-			Global:  g.Input(m.String()+"_global", c.viewShape(m, false, c.Batch)...),
-			IDs:     g.Input(m.String()+"_visible", c.Batch, k),
-			Inverse: g.Input(m.String()+"_inverse", c.Batch, n),
-			Mask:    g.Input(m.String()+"_mask", c.Batch, n),
+			Global:  g.Input(m.String()+"_global", c.viewShape(m, false, c.Train.Batch)...),
+			IDs:     g.Input(m.String()+"_visible", c.Train.Batch, k),
+			Inverse: g.Input(m.String()+"_inverse", c.Train.Batch, n),
+			Mask:    g.Input(m.String()+"_mask", c.Train.Batch, n),
 		}
 		if v := c.locals(m); v > 0 {
-			in.Locals = g.Input(m.String()+"_locals", c.viewShape(m, true, v*c.Batch)...)
+			in.Locals = g.Input(m.String()+"_locals", c.viewShape(m, true, v*c.Train.Batch)...)
 		}
 		s.In[m] = in
 		s.sched.temp[m] = g.Input(m.String()+"_teacher_temp", 1)
@@ -192,7 +192,7 @@ func (s *Step) student(g *graph.Graph, p *layers.Params, m Modality, net network
 		g.Scope("decoder", func() {
 			dec := newDecoder(c, p, m, net)
 			patches, _ := layers.Patchify(g, in.Global, net.Patch)
-			hidden := c.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
+			hidden := c.Train.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
 			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), patches, in.Mask, hidden)
 		})
 	})
@@ -201,7 +201,7 @@ func (s *Step) student(g *graph.Graph, p *layers.Params, m Modality, net network
 			pooled = op.Concat(g, 0, pooled, net.Encode(in.Locals, nil).Pooled(g))
 		})
 	}
-	g.Scope("head", func() { out = layers.Head(p, net.head, pooled, c.Head) })
+	g.Scope("head", func() { out = layers.Head(p, net.head, pooled, layers.HeadSize(c.Model.Head)) })
 	return out, recon
 }
 
@@ -213,8 +213,8 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network) {
 		net := &nets[m]
 		g.Scope(netName(Modality(m), Teacher), func() {
 			view := s.In[m].Global
-			if c.TeacherView == TeacherLocal0 {
-				view = op.Slice(g, s.In[m].Locals, 0, 0, c.Batch)
+			if c.Model.TeacherView == TeacherLocal0 {
+				view = op.Slice(g, s.In[m].Locals, 0, 0, c.Train.Batch)
 			}
 			encoded := net.Encode(view, nil)
 			features[m] = encoded.PatchTokens(g)
@@ -223,8 +223,8 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network) {
 	}
 	for m := range nets {
 		g.Scope(netName(Modality(m), Teacher)+"/refine", func() {
-			f := layers.Refine(g, features[m], attention[m], attention[1-m], c.Attention == AttentionSoftmax)
-			s.Outputs[Teacher][m] = layers.Head(nets[m].P, nets[m].head, f, c.Head)
+			f := layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			s.Outputs[Teacher][m] = layers.Head(nets[m].P, nets[m].head, f, layers.HeadSize(c.Model.Head))
 		})
 	}
 }
@@ -257,10 +257,10 @@ func (s *Step) update(g *graph.Graph, p *layers.Params, students [2]network, los
 				var norm *graph.Node
 				if f := factors[q]; f != nil {
 					norm = op.Mul(g, norms[indexOf(s.Clipped, q)], f)
-					factors[q] = op.Mul(g, f, op.ClipFactor(g, norm, c.Clip))
+					factors[q] = op.Mul(g, f, op.ClipFactor(g, norm, c.Optimizer.GradClip))
 				} else {
 					norm = op.Norm(g, s.Grads[q])
-					factors[q] = op.ClipFactor(g, norm, c.Clip)
+					factors[q] = op.ClipFactor(g, norm, c.Optimizer.GradClip)
 				}
 				s.Clipped = append(s.Clipped, q)
 				norms = append(norms, norm)
@@ -281,7 +281,7 @@ func (s *Step) update(g *graph.Graph, p *layers.Params, students [2]network, los
 				hyper = s.sched.optimLast
 			}
 			op.AdamW(g, q, m, v, s.Grads[q], factor, hyper, op.AdamWAttrs{
-				Beta1: c.Betas[0], Beta2: c.Betas[1], Eps: 1e-8,
+				Beta1: c.Optimizer.Betas[0], Beta2: c.Optimizer.Betas[1], Eps: 1e-8,
 				Decay: len(q.Shape) > 1 && !strings.HasSuffix(q.Name, ".bias"),
 			})
 		}

@@ -23,18 +23,21 @@ func (l Losses) Map() map[string]float32 {
 
 // Trainer runs training steps on one device.
 type Trainer struct {
-	Plan Plan
-	Step *Step
-	exec graph.Executor
-	done int // steps so far
+	Config Config
+	Step   *Step
+	exec   graph.Executor
+	done   int // steps so far
 }
 
 // NewTrainer builds the step, allocates it on the device and draws the first weights.
-func NewTrainer(dev graph.Device, plan Plan) (*Trainer, error) {
-	if err := plan.Validate(); err != nil {
+func NewTrainer(dev graph.Device, c Config) (*Trainer, error) {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	step, err := BuildStep(plan.Config, false)
+	if c.Train.Accumulate != 1 {
+		return nil, FieldError{Path: "train.accumulate", Problem: fmt.Sprintf("is %d: steps of several micro-batches are not there yet: give 1", c.Train.Accumulate)}
+	}
+	step, err := BuildStep(c, false)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +45,8 @@ func NewTrainer(dev graph.Device, plan Plan) (*Trainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the training step on %s: %w", dev.Name(), err)
 	}
-	t := &Trainer{Plan: plan, Step: step, exec: exec}
-	if err := step.Initialize(exec, plan.Recipe.Seed); err != nil {
+	t := &Trainer{Config: c, Step: step, exec: exec}
+	if err := step.Initialize(exec, c.Train.Seed); err != nil {
 		exec.Close()
 		return nil, err
 	}
@@ -60,9 +63,9 @@ func (t *Trainer) Close() error { return t.exec.Close() }
 // go back to a checkpoint.
 func (t *Trainer) Train(ctx context.Context, b *media.Batch) (Losses, error) {
 	var losses Losses
-	c := t.Plan.Config
-	if b.B != c.Batch {
-		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Batch)
+	c := t.Config
+	if b.B != c.Train.Batch {
+		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Train.Batch)
 	}
 	views := [2]struct {
 		global []float32
@@ -72,8 +75,8 @@ func (t *Trainer) Train(ctx context.Context, b *media.Batch) (Losses, error) {
 		if err := t.Step.WriteViews(t.exec, m, views[m].global, views[m].locals); err != nil {
 			return losses, err
 		}
-		noise := make([]float32, c.Batch*c.tokens(m))
-		rng := source(t.Plan.Recipe.Seed, fmt.Sprintf("mask/%s/%d", m, t.done))
+		noise := make([]float32, c.Train.Batch*c.tokens(m))
+		rng := source(c.Train.Seed, fmt.Sprintf("mask/%s/%d", m, t.done))
 		for i := range noise {
 			noise[i] = rng.Float32()
 		}
@@ -81,7 +84,7 @@ func (t *Trainer) Train(ctx context.Context, b *media.Batch) (Losses, error) {
 			return losses, err
 		}
 	}
-	if err := t.Step.WriteSchedule(t.exec, t.Plan.Recipe.At(t.done)); err != nil {
+	if err := t.Step.WriteSchedule(t.exec, c.At(t.done)); err != nil {
 		return losses, err
 	}
 	if err := t.exec.Run(ctx); err != nil {
@@ -92,7 +95,7 @@ func (t *Trainer) Train(ctx context.Context, b *media.Batch) (Losses, error) {
 	}
 	for i, v := range losses {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return losses, fmt.Errorf("step %d: %s is %v; training has diverged: lower the learning rate (--lr) and start again from the last checkpoint", t.done, LossNames[i], v)
+			return losses, fmt.Errorf("step %d: %s is %v; training has diverged: lower optimizer.lr and start again from the last checkpoint", t.done, LossNames[i], v)
 		}
 	}
 	t.done++

@@ -137,7 +137,7 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 	})
 	bench := newBench()
 	bench.AddCommand(newBenchData())
-	root.AddCommand(newTrain(), newProbe(), newIndex(), newPack(), newDevices(), newCheck(), bench, newViews(), newVersion())
+	root.AddCommand(newTrain(), newProbe(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), bench, newViews(), newVersion())
 	return root
 }
 

@@ -61,11 +61,13 @@ func views(cmd *cobra.Command, f viewsFlags, file string) error {
 	case !(f.difficulty >= 0 && f.difficulty <= 1):
 		return usagef("--difficulty %g: give a figure from 0 to 1", f.difficulty)
 	}
-	config, spec, err := xkd.Preset(f.preset)
+	c, err := xkd.Default(f.preset, xkd.XKD)
 	if err != nil {
 		return usagef("--preset: %w", err)
 	}
-	src, index, err := openClip(ctx, file, spec, f)
+	c.Data.Synthetic.Seed, c.Data.Synthetic.Difficulty = f.seed, f.difficulty
+	spec := c.Spec()
+	src, index, err := openClip(ctx, file, c)
 	if err != nil {
 		return err
 	}
@@ -76,9 +78,9 @@ func views(cmd *cobra.Command, f viewsFlags, file string) error {
 	picture := draw.Views{
 		Title: src.Name(index),
 		Note:  fmt.Sprintf("%g s from %.3f s on, epoch %d, seed %d, preset %s", spec.Seconds, clip.Start, f.epoch, f.seed, f.preset),
-		Spec:  spec, Clip: clip, VideoPatch: config.Video.Patch, AudioPatch: config.Audio.Patch,
-		VideoVisible: visible(config.VideoTokens(), config.Video.Mask, f, index, xkd.Video),
-		AudioVisible: visible(config.AudioTokens(), config.Audio.Mask, f, index, xkd.Audio),
+		Spec:  spec, Clip: clip, VideoPatch: c.Views.Video.Patch, AudioPatch: c.Views.Audio.Patch,
+		VideoVisible: visible(c.VideoTokens(), c.Views.Video.Mask, f, index, xkd.Video),
+		AudioVisible: visible(c.AudioTokens(), c.Views.Audio.Mask, f, index, xkd.Audio),
 	}
 	if err := writePicture(f.out, picture); err != nil {
 		return err
@@ -88,16 +90,16 @@ func views(cmd *cobra.Command, f viewsFlags, file string) error {
 }
 
 // openClip opens a media file, or a generated clip by its number.
-func openClip(ctx context.Context, file string, spec media.Spec, f viewsFlags) (media.Source, int, error) {
-	number, generated := strings.CutPrefix(file, syntheticData+":")
+func openClip(ctx context.Context, file string, c xkd.Config) (media.Source, int, error) {
+	number, generated := strings.CutPrefix(file, xkd.SyntheticData+":")
 	if !generated {
-		src, err := media.OpenFile(ctx, file, media.FolderOptions{FPS: spec.FPS, Size: spec.Size, Rate: spec.Rate})
+		src, err := media.OpenFile(ctx, file, media.OptionsFor(c.Spec()))
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, 0, fmt.Errorf("%w, or synthetic:INDEX for a generated clip", err)
 		}
 		return src, 0, err
 	}
-	src := media.NewSynthetic(syntheticFor(spec, f.seed, f.difficulty))
+	src := media.NewSynthetic(c.Generated())
 	index, err := strconv.Atoi(number)
 	if err != nil || index < 0 || index >= src.Len() {
 		return nil, 0, usagef("%s: give a number from 0 to %d after the colon", file, src.Len()-1)
