@@ -92,11 +92,12 @@ type goldenHead struct {
 func parseGolden(meta map[string]string) (xkd.Config, goldenCase, error) {
 	var gc goldenCase
 	var c xkd.Config
+	var enc, dec layers.Size
 	head := goldenHead{Act: "gelu", Norm: "ln", LastNorm: "ln", NormLast: true}
 	for _, part := range []struct {
 		key string
 		to  any
-	}{{"config", &gc}, {"enc", &c.Encoder}, {"dec", &c.Decoder}, {"proj", &head}} {
+	}{{"config", &gc}, {"enc", &enc}, {"dec", &dec}, {"proj", &head}} {
 		text, ok := meta[part.key]
 		if !ok {
 			return c, gc, fmt.Errorf("the metadata has no %q: not a golden case", part.key)
@@ -109,26 +110,30 @@ func parseGolden(meta map[string]string) (xkd.Config, goldenCase, error) {
 		return c, gc, fmt.Errorf("a head with act %q, norm %q, last_norm %q, norm_last_layer %v is not supported: only gelu, ln, ln, true",
 			head.Act, head.Norm, head.LastNorm, head.NormLast)
 	}
-	c.Variant, c.Cls, c.Attention, c.TeacherView, c.Batch = gc.Variant, gc.Cls, gc.Attn, gc.Teacher, gc.Batch
-	c.Head = head.HeadSize
-	c.Video = xkd.VideoShape{
-		Global: [4]int{gc.Frame[0], gc.Frames, gc.Frame[1], gc.Frame[2]},
-		Local:  gc.localVideo(), Locals: gc.VidLocals,
-		Patch: [3]int{gc.TPatch, gc.VPatch[0], gc.VPatch[1]}, Mask: gc.VidMask,
+	if gc.Frame[0] != 3 || gc.LocalFrame[0] != 3 || gc.LocalSpec[0] != gc.Spec[0] && gc.AudLocals > 0 {
+		return c, gc, fmt.Errorf("frames %v and %v, spectrograms %v and %v are not supported: three colours, and as many bands in all views", gc.Frame, gc.LocalFrame, gc.Spec, gc.LocalSpec)
 	}
-	c.Audio = xkd.AudioShape{
-		Global: [3]int{1, gc.Spec[0], gc.Spec[1]}, Local: [3]int{1, gc.LocalSpec[0], gc.LocalSpec[1]}, Locals: gc.AudLocals,
-		Patch: gc.SPatch, Mask: gc.AudMask,
+	c.Variant, c.Train.Batch = gc.Variant, gc.Batch
+	c.Model = xkd.Model{
+		Cls: gc.Cls, Refine: gc.Attn, TeacherView: gc.Teacher,
+		Encoder: xkd.Size(enc), Decoder: xkd.Size(dec), Head: xkd.Head(head.HeadSize),
 	}
-	c.Loss = xkd.Coefficients{Align: gc.Coeff[0], KD: gc.Coeff[1], Recon: gc.Coeff[2]}
-	c.Clip, c.Betas, c.StudentTemp = gc.Clip, gc.Betas, gc.Temp
+	c.Views.Video = xkd.VideoViews{
+		Patch: [3]int{gc.TPatch, gc.VPatch[0], gc.VPatch[1]}, Mask: gc.VidMask, Locals: gc.VidLocals,
+		Global: xkd.VideoView{Frames: gc.Frames, Size: [2]int{gc.Frame[1], gc.Frame[2]}},
+		Local:  xkd.VideoView{Frames: gc.LocalFrame[1], Size: [2]int{gc.LocalFrame[2], gc.LocalFrame[3]}},
+	}
+	c.Views.Audio = xkd.AudioViews{
+		Mels: gc.Spec[0], Patch: gc.SPatch, Mask: gc.AudMask, Locals: gc.AudLocals,
+		Global: xkd.AudioView{Frames: gc.Spec[1]}, Local: xkd.AudioView{Frames: gc.LocalSpec[1]},
+	}
+	c.Loss.Align, c.Loss.KD, c.Loss.Recon, c.Loss.StudentTemperature = gc.Coeff[0], gc.Coeff[1], gc.Coeff[2], gc.Temp
+	c.Optimizer.GradClip, c.Optimizer.Betas = gc.Clip, gc.Betas
 	if gc.Steps < 1 {
 		return c, gc, fmt.Errorf("metadata: steps is %d", gc.Steps)
 	}
-	return c, gc, c.Validate()
+	return c, gc, nil // building the step checks it
 }
-
-func (gc goldenCase) localVideo() [4]int { return gc.LocalFrame }
 
 // Golden replays one case on a device: every loss, gradient, feature, clip norm and final tensor is compared.
 func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, error) {
@@ -319,7 +324,7 @@ func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get fun
 		}
 		var locals []xkd.View
 		if in.Locals != nil {
-			views := in.Locals.Shape[0] / step.Config.Batch
+			views := in.Locals.Shape[0] / step.Config.Train.Batch
 			for i := 0; i < views; i++ {
 				l, err := get(fmt.Sprintf("%s%s_local%d", at, m, i), in.Locals.Shape.Size()/views)
 				if err != nil {
@@ -346,7 +351,7 @@ func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get fun
 func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Config, at string, get func(string, int) ([]float32, error)) error {
 	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
 		for _, role := range []xkd.Role{xkd.Student, xkd.Teacher} {
-			f, err := xkd.BuildFeatures(c, m, role, c.Batch, xkd.FeatureOptions{Tokens: true, Floats: true})
+			f, err := xkd.BuildFeatures(c, m, role, c.Train.Batch, xkd.FeatureOptions{Tokens: true, Floats: true})
 			if err != nil {
 				return err
 			}

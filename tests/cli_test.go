@@ -107,7 +107,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "probe", "devices", "check", "check step", "check golden", "bench", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "devices", "check", "check step", "check golden", "bench", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -133,8 +133,17 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"train --workers -1", "--workers"},
 		{"train --preset huge", "small_h12"},
 		{"train --variant other", "xkd_mats"},
-		{"train --attention max", "softmax"},
+		{"train --refine max", "softmax"},
 		{"train --teacher-view none", "local0"},
+		{"train --set train.stepz=3", "did you mean train.steps?"},
+		{"train --set train.batch=3 --batch 4", "train.batch is set twice"},
+		{"train --accumulate 0", "--accumulate 0"},
+		{"train --data videos --difficulty 0.5", "--difficulty"},
+		{"train --split train", "--split"},
+		{"config shw", "config show"},
+		{"config show a b", "one file"},
+		{"config check", "mine.yaml"},
+		{"config diff", "one or two"},
 		{"train --device tpu", "xkd devices"},
 		{"train extra", "extra"},
 		{"train --out=", "--out"},
@@ -263,18 +272,18 @@ func TestCLIDamagedCheckpoints(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("hello, world, this is no checkpoint"), 0o644))
 	xkdIn(t, dir, "probe", "run", "--device", "cpu").fails(t, 1, xkd.CheckpointFile)
 
-	// The plan says another width than the tensors have.
+	// The configuration says another width than the tensors have.
 	require.NoError(t, os.WriteFile(path, whole, 0o644))
 	f, err := safetensors.Load(path)
 	require.NoError(t, err)
-	f.Metadata["xkd.plan"] = strings.Replace(f.Metadata["xkd.plan"], `"embed_dim":96`, `"embed_dim":48`, 1)
+	f.Metadata["xkd.config"] = strings.Replace(f.Metadata["xkd.config"], `"dim":96`, `"dim":48`, 1)
 	require.NoError(t, f.Save(path))
 	xkdIn(t, dir, "train", "--resume", "--out", "run", "--steps", "2", "--device", "cpu").fails(t, 1, xkd.CheckpointFile, "shape")
 	xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "12").fails(t, 1, xkd.CheckpointFile, "shape")
 
-	f.Metadata["xkd.plan"] = "{"
+	f.Metadata["xkd.config"] = "{"
 	require.NoError(t, f.Save(path))
-	xkdIn(t, dir, "probe", "run", "--device", "cpu").fails(t, 1, xkd.CheckpointFile, "plan")
+	xkdIn(t, dir, "probe", "run", "--device", "cpu").fails(t, 1, xkd.CheckpointFile, "configuration")
 }
 
 // started is a run in progress whose JSON lines are read one by one.
@@ -492,25 +501,71 @@ func TestCLICheckGolden(t *testing.T) {
 	xkdIn(t, "", "check", "golden", "--device", "cpu", "missing.safetensors").fails(t, 1, "missing.safetensors")
 }
 
-// What --show-config prints is a configuration; its fields, a part of them too, replace the preset's, flags win over it, and a
+// What `config show` prints is a configuration; its fields, a part of them too, replace the preset's, flags win over it, and a
 // slip of the pen is refused.
-func TestConfigFile(t *testing.T) {
+func TestCLIConfig(t *testing.T) {
 	dir := t.TempDir()
-	shown := xkdIn(t, dir, "train", "--show-config")
-	require.Equal(t, 0, shown.code, shown.stderr)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "all.json"), []byte(shown.stdout), 0o644))
-	again := xkdIn(t, dir, "train", "--config", "all.json", "--show-config")
-	require.Equal(t, shown.stdout, again.stdout)
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	show := func(args ...string) (r result) {
+		t.Helper()
+		r = xkdIn(t, dir, append([]string{"config", "show"}, args...)...)
+		r.succeeds(t)
+		return r
+	}
+	shown, asJSON := show("--preset", "tiny", "--variant", "xkd_mas"), show("--preset", "tiny", "--variant", "xkd_mas", "--json")
+	assert.Contains(t, shown.stdout, "# Greatest 2-norm of one gradient tensor. Range: above 0. Default: 0.3. Source: ")
+	write("all.yaml", shown.stdout)
+	write("all.json", asJSON.stdout)
+	for _, file := range []string{"all.yaml", "all.json"} {
+		require.Equal(t, shown.stdout, show("--config", file).stdout)
+		require.Equal(t, shown.stdout, show(file).stdout)
+	}
+	assert.NotContains(t, show("--plain").stdout, "#")
+	r := xkdIn(t, dir, "config", "diff", "all.yaml", "all.json")
+	r.succeeds(t)
+	assert.Equal(t, "no setting differs\n", r.stdout)
+	r = xkdIn(t, dir, "config", "check", "all.yaml", "all.json")
+	r.succeeds(t)
+	assert.Equal(t, 2, strings.Count(r.stdout, "all settings hold"))
 
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "part.json"), []byte(`{"config":{"clip":0.5},"recipe":{"steps":7}}`), 0o644))
-	part := xkdIn(t, dir, "train", "--config", "part.json", "--show-config", "--batch", "4")
-	var plan xkd.Plan
-	require.NoError(t, json.Unmarshal([]byte(part.stdout), &plan))
-	require.Equal(t, 0.5, plan.Config.Clip)
-	require.Equal(t, 7, plan.Recipe.Steps)
-	require.Equal(t, 4, plan.Config.Batch)
+	write("part.yaml", "optimizer: {grad_clip: 0.5}\ntrain: {steps: 7}\nviews: {audio: {mask: 0.5}}\n")
+	var c xkd.Config
+	require.NoError(t, json.Unmarshal([]byte(show("--config", "part.yaml", "--batch", "4", "--set", "model.encoder.depth=2", "--variant", "xkd_mats", "--json").stdout), &c))
+	want, err := xkd.Default("nano", xkd.MATS)
+	require.NoError(t, err)
+	want.Optimizer.GradClip, want.Train.Steps, want.Train.Batch, want.Views.Audio.Mask, want.Model.Encoder.Depth = 0.5, 7, 4, 0.5, 2
+	require.Equal(t, want, c)
+	r = xkdIn(t, dir, "config", "diff", "part.yaml")
+	r.succeeds(t)
+	assert.Contains(t, r.stdout, "optimizer.grad_clip  0.3")
 
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "slip.json"), []byte(`{"recipe":{"stepz":3}}`), 0o644))
-	xkdIn(t, dir, "train", "--config", "slip.json").fails(t, 2, "slip.json", "stepz")
+	write("slip.yaml", "train:\n  stepz: 3\n")
+	for _, args := range [][]string{{"train", "--config", "slip.yaml"}, {"config", "check", "slip.yaml"}} {
+		xkdIn(t, dir, args...).fails(t, 2, "slip.yaml:2: train.stepz", "did you mean train.steps?")
+	}
 	xkdIn(t, dir, "train", "--config", "absent.json").fails(t, 2, "absent.json")
+	xkdIn(t, dir, "train", "--config", "all.yaml", "--preset", "base").fails(t, 2, "preset", "tiny", "base")
+}
+
+// A checkpoint of a version before the one configuration is probed and goes on.
+func TestCLIFormerCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	xkdIn(t, dir, small(2, "run", "--seed", "3")...).succeeds(t)
+	path := checkpointIn(filepath.Join(dir, "run"))
+	f, err := safetensors.Load(path)
+	require.NoError(t, err)
+	plan, err := os.ReadFile(filepath.Join("..", "xkd", "testdata", "plan_nano_xkd.json"))
+	require.NoError(t, err)
+	delete(f.Metadata, "xkd.config")
+	f.Metadata["xkd.plan"] = string(plan)
+	require.NoError(t, f.Save(path))
+	xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "12", "--seeds", "1").succeeds(t)
+	xkdIn(t, dir, "config", "show", "run").succeeds(t)
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--set", "optimizer.lr=0.5").fails(t, 2, "optimizer.lr 0.5 contradicts the checkpoint, which has 0.001")
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--steps", "3").succeeds(t)
+	l, err := xkd.LoadCheckpoint(path)
+	require.NoError(t, err)
+	require.Equal(t, 3, l.Done)
 }

@@ -14,31 +14,28 @@ import (
 	"goxkd/cpu"
 	"goxkd/gpu"
 	"goxkd/graph"
-	"goxkd/layers"
 	"goxkd/media/synthetic"
 	"goxkd/xkd"
 )
 
-// smallPlan is the nano preset with narrow networks, so that a step takes milliseconds, and the released recipe's losses.
-func smallPlan(t *testing.T, variant string, steps int) xkd.Plan {
+// smallConfig is the nano preset with narrow networks, so that a step takes milliseconds, and the released recipe's losses.
+func smallConfig(t *testing.T, variant string, steps int) xkd.Config {
 	t.Helper()
-	c, spec, err := xkd.Preset("nano")
+	c, err := xkd.Default("nano", variant)
 	require.NoError(t, err)
-	require.NoError(t, xkd.SetVariant(&c, &spec, variant))
-	c.Batch = 2
-	c.Encoder, c.Decoder = layers.Size{Dim: 16, Depth: 1, Heads: 2}, layers.Size{Dim: 8, Depth: 1, Heads: 2}
-	c.Head = layers.HeadSize{Hidden: 16, Layers: 3, Bottleneck: 8, Out: 24}
-	c.Loss, c.StudentTemp = xkd.Coefficients{Align: 1, KD: 1, Recon: 5}, 0.1
-	return xkd.Plan{
-		Preset: "nano", Data: "synthetic", Config: c, Media: spec, Recipe: xkd.DefaultRecipe("nano", variant, steps, 7),
-		Synthetic: synthetic.Config{Clips: 64, Seed: 7},
-	}
+	c.Model.Encoder, c.Model.Decoder = xkd.Size{Dim: 16, Depth: 1, Heads: 2}, xkd.Size{Dim: 8, Depth: 1, Heads: 2}
+	c.Model.Head = xkd.Head{Hidden: 16, Layers: 3, Bottleneck: 8, Out: 24}
+	c.Loss.Align, c.Loss.KD, c.Loss.Recon, c.Loss.StudentTemperature = 1, 1, 5, 0.1
+	c.Train.Steps, c.Train.Batch, c.Train.Seed = steps, 2, 7
+	// Without a difficulty clips are nearly clean.
+	c.Data.Synthetic = xkd.Synthetic{Clips: 64, Classes: 8, Seed: 7}
+	return c
 }
 
-func run(t *testing.T, dev graph.Device, plan xkd.Plan, out string, opt xkd.RunOptions) *xkd.Summary {
+func run(t *testing.T, dev graph.Device, c xkd.Config, out string, opt xkd.RunOptions) *xkd.Summary {
 	t.Helper()
 	opt.Out = out
-	s, err := xkd.Run(context.Background(), dev, synthetic.New(plan.Synthetic), plan, opt)
+	s, err := xkd.Run(context.Background(), dev, synthetic.New(c.Generated()), c, opt)
 	require.NoError(t, err)
 	return s
 }
@@ -53,14 +50,14 @@ func devices(t *testing.T, f func(t *testing.T, dev graph.Device)) {
 func TestResumeIsExact(t *testing.T) {
 	devices(t, func(t *testing.T, dev graph.Device) {
 		dir := t.TempDir()
-		plan := smallPlan(t, xkd.MAS, 8)
-		straight := run(t, dev, plan, filepath.Join(dir, "straight"), xkd.RunOptions{Workers: 1})
+		c := smallConfig(t, xkd.MAS, 8)
+		straight := run(t, dev, c, filepath.Join(dir, "straight"), xkd.RunOptions{Workers: 1})
 		require.Equal(t, 8, straight.Steps)
 
 		stopped := filepath.Join(dir, "stopped")
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		s, err := xkd.Run(ctx, dev, synthetic.New(plan.Synthetic), plan, xkd.RunOptions{Out: stopped, Workers: 2, Progress: func(p xkd.Progress) {
+		s, err := xkd.Run(ctx, dev, synthetic.New(c.Generated()), c, xkd.RunOptions{Out: stopped, Workers: 2, Progress: func(p xkd.Progress) {
 			if p.Step == 3 {
 				cancel()
 			}
@@ -68,7 +65,7 @@ func TestResumeIsExact(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, s.Stopped)
 		require.Equal(t, 3, s.Steps)
-		resumed := run(t, dev, plan, stopped, xkd.RunOptions{Resume: true})
+		resumed := run(t, dev, c, stopped, xkd.RunOptions{Resume: true})
 		require.Equal(t, 8, resumed.Steps)
 
 		want, err := os.ReadFile(straight.Checkpoint)
@@ -97,9 +94,9 @@ func TestResumeIsExact(t *testing.T) {
 func TestLossFalls(t *testing.T) {
 	var last [][]float32
 	devices(t, func(t *testing.T, dev graph.Device) {
-		plan := smallPlan(t, xkd.XKD, 60)
+		c := smallConfig(t, xkd.XKD, 60)
 		var losses, recon []float32
-		run(t, dev, plan, t.TempDir(), xkd.RunOptions{Progress: func(p xkd.Progress) {
+		run(t, dev, c, t.TempDir(), xkd.RunOptions{Progress: func(p xkd.Progress) {
 			losses, recon = append(losses, p.Losses[0]), append(recon, p.Losses[3])
 		}})
 		require.Len(t, losses, 60)
@@ -123,18 +120,18 @@ func TestLossFalls(t *testing.T) {
 // Device memory does not grow after the first step, nothing is made after it, and the bytes announced are those held.
 func TestMemoryIsConstant(t *testing.T) {
 	dev := openGPU(t)
-	plan := smallPlan(t, xkd.XKD, 1000)
+	c := smallConfig(t, xkd.XKD, 1000)
 	if testing.Short() {
-		plan.Recipe.Steps = 50
+		c.Train.Steps = 50
 	}
-	step, err := xkd.BuildStep(plan.Config, xkd.StepOptions{Binding: dev.Binding()})
+	step, err := xkd.BuildStep(c, xkd.StepOptions{Binding: dev.Binding()})
 	require.NoError(t, err)
 	announced, err := dev.Announce(step.Graph, graph.PlanOptions{})
 	require.NoError(t, err)
 	var bytes, resident int64
 	var counts gpu.Counts
-	steps := plan.Recipe.Steps
-	run(t, dev, plan, t.TempDir(), xkd.RunOptions{
+	steps := c.Train.Steps
+	run(t, dev, c, t.TempDir(), xkd.RunOptions{
 		Every: 10_000,
 		Start: func(s xkd.Start) { bytes = s.Bytes },
 		Progress: func(p xkd.Progress) {
@@ -173,9 +170,9 @@ func TestStepOnGPU(t *testing.T) {
 	dev := openGPU(t)
 	for _, variant := range []string{xkd.XKD, xkd.MAS, xkd.MATS} {
 		t.Run(variant, func(t *testing.T) {
-			c := smallPlan(t, variant, 1).Config
+			c := smallConfig(t, variant, 1)
 			if variant == xkd.MATS {
-				c.Cls, c.Attention, c.TeacherView = false, xkd.AttentionSoftmax, xkd.TeacherLocal0
+				c.Model.Cls, c.Model.Refine, c.Model.TeacherView = false, xkd.RefineSoftmax, xkd.TeacherLocal0
 			}
 			r, err := check.Step(context.Background(), dev, c, check.StepOptions{Seed: 1, Plain: true})
 			require.NoError(t, err)
@@ -189,11 +186,11 @@ func TestStepOnGPU(t *testing.T) {
 
 // A probe runs from a checkpoint, on the path it is asked to, and finds both modalities.
 func TestProbe(t *testing.T) {
-	plan := smallPlan(t, xkd.XKD, 2)
-	s := run(t, cpu.Device{}, plan, t.TempDir(), xkd.RunOptions{})
+	c := smallConfig(t, xkd.XKD, 2)
+	s := run(t, cpu.Device{}, c, t.TempDir(), xkd.RunOptions{})
 	l, err := xkd.LoadCheckpoint(s.Checkpoint)
 	require.NoError(t, err)
-	other := plan.Synthetic
+	other := c.Generated()
 	other.Seed++
 	devices(t, func(t *testing.T, dev graph.Device) {
 		r, err := xkd.Probe(context.Background(), dev, synthetic.New(other), []*xkd.Loaded{l}, xkd.ProbeOptions{Clips: 48, Seeds: 2})

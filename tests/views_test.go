@@ -88,12 +88,12 @@ func (w *watched) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor
 
 // The masks that `xkd views` draws are those that lie on the first clip of a training step.
 func TestViewsShowTrainingsMasks(t *testing.T) {
-	plan := smallPlan(t, xkd.XKD, 3)
+	c := smallConfig(t, xkd.XKD, 3)
 	dev := &watched{Device: cpu.Device{}}
-	trainer, err := xkd.NewTrainer(dev, plan)
+	trainer, err := xkd.NewTrainer(dev, c)
 	require.NoError(t, err)
 	defer trainer.Close()
-	loader, err := views.NewLoader(t.Context(), synthetic.New(plan.Synthetic), plan.Media, views.LoaderConfig{Batch: plan.Config.Batch, Seed: plan.Recipe.Seed})
+	loader, err := views.NewLoader(t.Context(), synthetic.New(c.Generated()), c.Spec(), views.LoaderConfig{Batch: c.Train.Batch, Seed: c.Train.Seed})
 	require.NoError(t, err)
 	defer loader.Close()
 	var before []bool
@@ -106,7 +106,7 @@ func TestViewsShowTrainingsMasks(t *testing.T) {
 			node := trainer.Step.In[m].Mask
 			mask := make([]float32, node.Shape.Size())
 			require.NoError(t, dev.exec.Read(node, mask))
-			seen := plan.Config.Visible(m, plan.Recipe.Seed, step)
+			seen := c.Visible(m, c.Train.Seed, step)
 			require.Len(t, seen, node.Shape[1])
 			for patch, visible := range seen {
 				require.Equal(t, visible, mask[patch] == 0, "step %d, %s, patch %d", step, m, patch)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,15 +15,16 @@ import (
 
 // Keys of a checkpoint's metadata.
 const (
-	metaPlan = "xkd.plan"
-	metaStep = "xkd.step"
+	metaConfig = "xkd.config"
+	metaPlan   = "xkd.plan" // of earlier versions: see legacy.go
+	metaStep   = "xkd.step"
 )
 
 // aliases are the further keys under which the released state dict holds a tensor: the head's shared LayerNorm, and shared
 // blocks under both modalities.
 func (c Config) aliases(name string) []string {
 	var out []string
-	for i := 1; i < c.Head.Layers-1; i++ {
+	for i := 1; i < c.Model.Head.Layers-1; i++ {
 		if strings.Contains(name, ".head.mlp.1.") {
 			out = append(out, strings.Replace(name, ".head.mlp.1.", fmt.Sprintf(".head.mlp.%d.", 3*i+1), 1))
 		}
@@ -36,14 +38,14 @@ func (c Config) aliases(name string) []string {
 }
 
 // Checkpoint reads the trainer's whole state: the model under the released code's state-dict names, AdamW's moments under
-// adam_m/ and adam_v/, and in the metadata the plan and the number of steps.
+// adam_m/ and adam_v/, and in the metadata the configuration and the number of steps.
 func (t *Trainer) Checkpoint() (*safetensors.File, error) {
-	plan, err := json.Marshal(t.Plan)
+	config, err := json.Marshal(t.Config)
 	if err != nil {
 		return nil, err
 	}
 	f := &safetensors.File{
-		Metadata: map[string]string{metaPlan: string(plan), metaStep: strconv.Itoa(t.done)},
+		Metadata: map[string]string{metaConfig: string(config), metaStep: strconv.Itoa(t.done)},
 		Tensors:  map[string]safetensors.Tensor{},
 	}
 	for _, n := range t.Step.Kept() {
@@ -53,7 +55,7 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 		}
 		tensor := safetensors.Tensor{Shape: n.Shape, Data: data}
 		f.Tensors[n.Name] = tensor
-		for _, alias := range t.Plan.Config.aliases(n.Name) {
+		for _, alias := range t.Config.aliases(n.Name) {
 			f.Tensors[alias] = tensor
 		}
 	}
@@ -71,13 +73,14 @@ func (t *Trainer) Save(path string) error {
 
 // Loaded is a checkpoint read from a file.
 type Loaded struct {
-	Path string
-	Plan Plan
-	Done int // steps trained
-	File *safetensors.File
+	Path   string
+	Config Config
+	Done   int // steps trained
+	File   *safetensors.File
+	stale  error // why it can be probed but not resumed
 }
 
-// LoadCheckpoint reads a checkpoint and its plan.
+// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too.
 func LoadCheckpoint(path string) (*Loaded, error) {
 	f, err := safetensors.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,15 +90,20 @@ func LoadCheckpoint(path string) (*Loaded, error) {
 		return nil, fmt.Errorf("checkpoint %w; use an intact copy, or train again", err)
 	}
 	l := &Loaded{Path: path, File: f}
-	text, ok := f.Metadata[metaPlan]
-	if !ok {
-		return nil, fmt.Errorf("%s holds tensors but no training plan: it was not written by xkd train", path)
+	text, current := f.Metadata[metaConfig]
+	former, old := f.Metadata[metaPlan]
+	switch {
+	case current:
+		err = l.Config.unmarshal(text)
+	case old:
+		if l.Config, err = convertPlan(former); err == nil {
+			l.stale = sameClips(l.Config, former)
+		}
+	default:
+		return nil, fmt.Errorf("%s holds tensors but no configuration: it is no checkpoint of a training run", path)
 	}
-	if err := json.Unmarshal([]byte(text), &l.Plan); err != nil {
-		return nil, fmt.Errorf("%s: the training plan in its metadata is damaged: %w", path, err)
-	}
-	if err := l.Plan.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: the training plan in its metadata does not hold: %w", path, err)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the configuration in its metadata cannot be used: %w", path, err)
 	}
 	if l.Done, err = strconv.Atoi(f.Metadata[metaStep]); err != nil || l.Done < 0 {
 		return nil, fmt.Errorf("%s: the step count %q in its metadata is damaged", path, f.Metadata[metaStep])
@@ -115,11 +123,28 @@ func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	return t.Data, nil
 }
 
-// Resume sets the trainer to a checkpoint's state. The configurations must agree; the recipe may differ.
+// movable are the settings that a resumed run may change: its length, and where the same clips stand now.
+var movable = []string{"train.steps", "data.path", "data.root"}
+
+// Contradictions are the settings in which a run differs from the checkpoint that it would go on from, besides those that a
+// resumed run may change.
+func (l *Loaded) Contradictions(c Config) []Change {
+	return slices.DeleteFunc(Diff(l.Config, c), func(d Change) bool {
+		return slices.Contains(movable, d.Path) && (d.Path != "data.path" || (l.Config.Data.Path == SyntheticData) == (c.Data.Path == SyntheticData))
+	})
+}
+
+// Resume sets the trainer to a checkpoint's state; a configuration that contradicts the checkpoint's is refused.
 func (t *Trainer) Resume(l *Loaded) error {
-	if t.Plan.Config != l.Plan.Config {
-		return fmt.Errorf("%s was trained with another configuration (%s, batch %d, encoder %+v) than asked for (%s, batch %d, encoder %+v): resume without these flags", l.Path,
-			l.Plan.Config.Variant, l.Plan.Config.Batch, l.Plan.Config.Encoder, t.Plan.Config.Variant, t.Plan.Config.Batch, t.Plan.Config.Encoder)
+	if l.stale != nil {
+		return fmt.Errorf("%s cannot be resumed: %w", l.Path, l.stale)
+	}
+	if changes := l.Contradictions(t.Config); len(changes) > 0 {
+		var parts []string
+		for _, d := range changes {
+			parts = append(parts, fmt.Sprintf("%s is %s there and %s here", d.Path, d.A.Text(), d.B.Text()))
+		}
+		return fmt.Errorf("%s was trained with other settings: %s: resume with its own, or train anew in another folder", l.Path, strings.Join(parts, ", "))
 	}
 	var errs []error
 	for _, n := range t.Step.Kept() {

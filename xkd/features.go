@@ -28,7 +28,7 @@ type FeatureOptions struct {
 // BuildFeatures builds the encoder of one network for the given batch. Compiled against the store of a training step, it
 // sees that step's weights.
 func BuildFeatures(c Config, m Modality, r Role, batch int, opt FeatureOptions) (*Features, error) {
-	if err := c.Validate(); err != nil {
+	if err := c.validateNetwork(); err != nil {
 		return nil, err
 	}
 	f := &Features{}

@@ -66,22 +66,22 @@ func (c Config) blocksName(m Modality, r Role) string {
 // newNetwork declares a network's parameters.
 func newNetwork(c Config, p *layers.Params, m Modality, r Role) network {
 	name := netName(m, r)
-	e := layers.Encoder{P: p, Size: c.Encoder, Name: name + ".backbone", Blocks: c.blocksName(m, r), Cls: c.Cls}
-	v, a := c.Video, c.Audio
+	e := layers.Encoder{P: p, Size: layers.Size(c.Model.Encoder), Name: name + ".backbone", Blocks: c.blocksName(m, r), Cls: c.Model.Cls}
+	v, a := c.Views.Video, c.Views.Audio
 	if m == Video {
 		e.Embed = "cuboid_embed"
 		e.Patch = layers.Patch{T: v.Patch[0], H: v.Patch[1], W: v.Patch[2]}
-		e.Grid = []int{v.Global[1] / v.Patch[0], v.Global[2] / v.Patch[1], v.Global[3] / v.Patch[2]}
-		e.PatchDim = v.Global[0] * v.Patch[0] * v.Patch[1] * v.Patch[2]
+		e.Grid = []int{v.Global.Frames / v.Patch[0], v.Global.Size[0] / v.Patch[1], v.Global.Size[1] / v.Patch[2]}
+		e.PatchDim = videoChannels * v.Patch[0] * v.Patch[1] * v.Patch[2]
 	} else {
 		e.Embed = "patch_embed"
 		e.Patch = layers.Patch{H: a.Patch[0], W: a.Patch[1]}
-		e.Grid = []int{a.Global[1] / a.Patch[0], a.Global[2] / a.Patch[1]}
-		e.PatchDim = a.Global[0] * a.Patch[0] * a.Patch[1]
+		e.Grid = []int{a.Mels / a.Patch[0], a.Global.Frames / a.Patch[1]}
+		e.PatchDim = a.Patch[0] * a.Patch[1]
 	}
 	p.Trained, p.Modality, p.Declared = r == Student, m, nil
 	e.Declare()
-	layers.DeclareHead(p, name+".head", c.Encoder.Dim, c.Head)
+	layers.DeclareHead(p, name+".head", c.Model.Encoder.Dim, layers.HeadSize(c.Model.Head))
 	return network{e, name + ".head", unique(p.Declared)}
 }
 
@@ -116,33 +116,38 @@ func unique(list []*layers.Param) []*layers.Param {
 func newDecoder(c Config, p *layers.Params, m Modality, e network) layers.Decoder {
 	p.Trained, p.Modality = true, m
 	d := layers.Decoder{
-		P: p, Size: c.Decoder, Name: short(m) + "_ae", Cls: c.Cls,
-		Tokens: graph.Shape(e.Grid).Size(), PatchDim: e.PatchDim, From: c.Encoder.Dim,
+		P: p, Size: layers.Size(c.Model.Decoder), Name: short(m) + "_ae", Cls: c.Model.Cls,
+		Tokens: graph.Shape(e.Grid).Size(), PatchDim: e.PatchDim, From: c.Model.Encoder.Dim,
 	}
 	d.Declare()
 	return d
 }
 
+// videoChannels are red, green and blue.
+const videoChannels = 3
+
 // viewShape is the shape of a view with the batch in front.
 func (c Config) viewShape(m Modality, local bool, batch int) []int {
-	switch {
-	case m == Video && local:
-		return append([]int{batch}, c.Video.Local[:]...)
-	case m == Video:
-		return append([]int{batch}, c.Video.Global[:]...)
-	case local:
-		return append([]int{batch}, c.Audio.Local[:]...)
-	default:
-		return append([]int{batch}, c.Audio.Global[:]...)
+	if m == Video {
+		v := c.Views.Video.Global
+		if local {
+			v = c.Views.Video.Local
+		}
+		return []int{batch, videoChannels, v.Frames, v.Size[0], v.Size[1]}
 	}
+	a := c.Views.Audio.Global
+	if local {
+		a = c.Views.Audio.Local
+	}
+	return []int{batch, 1, c.Views.Audio.Mels, a.Frames}
 }
 
 // locals is the number of local views.
 func (c Config) locals(m Modality) int {
 	if m == Video {
-		return c.Video.Locals
+		return c.Views.Video.Locals
 	}
-	return c.Audio.Locals
+	return c.Views.Audio.Locals
 }
 
 // tokens is the number of patches of the global view.
@@ -156,7 +161,7 @@ func (c Config) tokens(m Modality) int {
 // mask is the share of hidden patches.
 func (c Config) mask(m Modality) float64 {
 	if m == Video {
-		return c.Video.Mask
+		return c.Views.Video.Mask
 	}
-	return c.Audio.Mask
+	return c.Views.Audio.Mask
 }

@@ -82,9 +82,9 @@ func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints 
 	if opt.Neighbours <= 0 {
 		opt.Neighbours = 5
 	}
-	plan := checkpoints[0].Plan
+	c := checkpoints[0].Config
 	for _, l := range checkpoints[1:] {
-		if l.Plan.Config != plan.Config {
+		if l.Config.network() != c.network() {
 			return nil, fmt.Errorf("%s and %s are of different configurations: probe them one by one", checkpoints[0].Path, l.Path)
 		}
 	}
@@ -92,7 +92,7 @@ func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints 
 		return nil, errors.New("the clips have no labels: probing needs two classes or more, as sub-folders or a labels.csv")
 	}
 	clips := choose(src, opt.Clips)
-	x := extractor{dev: dev, plan: plan, src: src, checkpoints: checkpoints, opt: opt}
+	x := extractor{dev: dev, config: c, src: src, checkpoints: checkpoints, opt: opt}
 	features, used, bad, err := x.extract(ctx, clips)
 	if err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ func pick(features [][]float64, src media.Source, used, at []int) samples {
 // extractor computes features of all networks.
 type extractor struct {
 	dev         graph.Device
-	plan        Plan
+	config      Config
 	src         media.Source
 	checkpoints []*Loaded
 	opt         ProbeOptions
@@ -222,7 +222,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 	}
 	var encoders [2]encoder
 	for _, m := range []Modality{Video, Audio} {
-		f, err := BuildFeatures(x.plan.Config, m, x.opt.Role, x.plan.Config.Batch, FeatureOptions{})
+		f, err := BuildFeatures(x.config, m, x.opt.Role, x.config.Train.Batch, FeatureOptions{})
 		if err != nil {
 			return features, nil, nil, err
 		}
@@ -235,7 +235,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 	}
 	networks := len(x.checkpoints) + x.opt.Seeds
 	for at := 0; at < len(clips); at += chunk {
-		batch, failed, err := views.Centre(ctx, x.src, x.plan.Media, clips[at:min(at+chunk, len(clips))], views.CentreOptions{})
+		batch, failed, err := views.Centre(ctx, x.src, x.config.Spec(), clips[at:min(at+chunk, len(clips))], views.CentreOptions{})
 		bad = append(bad, failed...)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -269,7 +269,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 				if err != nil {
 					return features, nil, nil, err
 				}
-				dim := x.plan.Config.Encoder.Dim
+				dim := x.config.Model.Encoder.Dim
 				for ; len(pooled) > 0; pooled = pooled[dim:] {
 					row := make([]float64, dim)
 					for k, v := range pooled[:dim] {

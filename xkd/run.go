@@ -77,9 +77,9 @@ type metric struct {
 	Skipped int                `json:"skipped"`
 }
 
-// Run trains a plan on a source to its last step. When ctx is cancelled it finishes the step, saves and returns a summary
+// Run trains a configuration on a source to its last step. When ctx is cancelled it finishes the step, saves and returns a summary
 // with Stopped set. A run that was stopped and resumed gives the same bits as one that was not.
-func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt RunOptions) (*Summary, error) {
+func Run(ctx context.Context, dev graph.Device, src media.Source, c Config, opt RunOptions) (*Summary, error) {
 	if opt.Every <= 0 {
 		opt.Every = 500
 	}
@@ -87,7 +87,7 @@ func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt
 	if err := PrepareFolder(opt.Out, opt.Resume); err != nil {
 		return nil, err
 	}
-	t, err := NewTrainer(dev, plan)
+	t, err := NewTrainer(dev, c)
 	if err != nil {
 		return nil, err
 	}
@@ -108,15 +108,15 @@ func Run(ctx context.Context, dev graph.Device, src media.Source, plan Plan, opt
 	defer metrics.Close()
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
-	loader, err := views.NewLoader(loading, src, plan.Media, views.LoaderConfig{
-		Batch: plan.Config.Batch, Seed: plan.Recipe.Seed, Workers: opt.Workers, StartStep: t.done * t.MicroBatches(),
+	loader, err := views.NewLoader(loading, src, c.Spec(), views.LoaderConfig{
+		Batch: c.Train.Batch, Seed: c.Train.Seed, Workers: opt.Workers, StartStep: t.done * t.MicroBatches(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer loader.Close()
 	if opt.Start != nil {
-		opt.Start(Start{dev.Name(), t.Bytes(), t.Step.Trainable(), src.Len(), t.done, plan.Recipe.Steps})
+		opt.Start(Start{dev.Name(), t.Bytes(), t.Step.Trainable(), src.Len(), t.done, c.Train.Steps})
 	}
 	return t.loop(ctx, loader, metrics, path, opt)
 }
@@ -133,7 +133,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 		return t.Save(path)
 	}
 	saved := -1
-	steps := t.Plan.Recipe.Steps
+	steps := t.Config.Train.Steps
 	for t.done < steps && ctx.Err() == nil {
 		batches, err := next(loader, t.MicroBatches())
 		if err != nil {
@@ -142,7 +142,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 			}
 			return nil, errors.Join(err, save())
 		}
-		lr := t.Plan.Recipe.At(t.done).LR
+		lr := t.Config.At(t.done).LR
 		// A step is finished once begun: a half-run step would leave the weights undefined.
 		losses, err := t.Train(context.WithoutCancel(ctx), batches...)
 		if err != nil {
@@ -164,7 +164,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 		if opt.Progress != nil {
 			p := Progress{Step: t.done, Steps: steps, Losses: losses, LR: lr, Skipped: stats.Skipped, Waiting: rate.waiting}
 			p.StepsPerSecond = rate.perSecond
-			p.ClipsPerSecond = rate.perSecond * float64(t.Plan.Config.Batch*t.MicroBatches())
+			p.ClipsPerSecond = rate.perSecond * float64(t.Config.Train.Batch*t.MicroBatches())
 			if rate.perSecond > 0 {
 				p.Left = time.Duration(float64(steps-t.done) / rate.perSecond * float64(time.Second))
 			}

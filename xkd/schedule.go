@@ -23,7 +23,7 @@ func (s *Step) WriteSchedule(e graph.Executor, v Schedule) error {
 		if step == 0 {
 			return []float32{0, 0, 1, 1, 0}
 		}
-		b := s.Config.Betas
+		b := s.Config.Optimizer.Betas
 		return []float32{
 			float32(v.LR), float32(v.WeightDecay),
 			float32(1 - math.Pow(b[0], float64(step))), float32(math.Sqrt(1 - math.Pow(b[1], float64(step)))), 1,
@@ -59,24 +59,48 @@ func (s *Step) WriteMicro(e graph.Executor, i int) error {
 	return e.Write(s.sched.fresh, []float32{fresh})
 }
 
-// Ramp is a value that warms up linearly and then follows a cosine.
+// Ramp is a value that warms up linearly and then follows a cosine. In JSON and YAML a number alone stands for a constant.
 type Ramp struct {
-	Start float64 `json:"start"` // value at the first step, where Warm is above 0
-	Base  float64 `json:"base"`  // value after the warm-up
-	Final float64 `json:"final"` // value at the end
-	Warm  int     `json:"warm"`  // steps of warm-up, both ends included
+	Start  float64 `json:"start"`   // value at the first step, where WarmUp is above 0
+	Base   float64 `json:"base"`    // value after the warm-up
+	Final  float64 `json:"final"`   // value at the end
+	WarmUp float64 `json:"warm_up"` // share of the steps, at least one step where it is above 0; both ends included
 }
 
-// At is the value at a step of n: linspace(Start, Base, Warm), then Final + (Base-Final)/2·(1+cos(π i/m)) for the m steps
+// Constant is a ramp that stays where it is.
+func Constant(v float64) Ramp { return Ramp{Base: v, Final: v} }
+
+// At is the value at a step of n: linspace(Start, Base, warm), then Final + (Base-Final)/2·(1+cos(π i/m)) for the m steps
 // that remain.
 func (r Ramp) At(step, n int) float64 {
-	if step < r.Warm {
-		if r.Warm == 1 {
+	warm := warmSteps(r.WarmUp, n)
+	if step < warm {
+		if warm == 1 {
 			return r.Start
 		}
-		return r.Start + (r.Base-r.Start)*float64(step)/float64(r.Warm-1)
+		return r.Start + (r.Base-r.Start)*float64(step)/float64(warm-1)
 	}
-	m := max(n-r.Warm, 1)
-	i := min(step-r.Warm, m)
+	m := max(n-warm, 1)
+	i := min(step-warm, m)
 	return r.Final + (r.Base-r.Final)/2*(1+math.Cos(math.Pi*float64(i)/float64(m)))
+}
+
+// warmSteps is a share of n steps, rounded down; what a share cannot hold exactly does not cost a step.
+func warmSteps(share float64, n int) int {
+	if share <= 0 {
+		return 0
+	}
+	return max(1, int(share*float64(n)+1e-6))
+}
+
+// Course is a ramp in multiples of the value that it applies to, so that the value can be changed alone.
+type Course struct {
+	Start  float64 `json:"start"`
+	Final  float64 `json:"final"`
+	WarmUp float64 `json:"warm_up"`
+}
+
+// of is the ramp of a value.
+func (c Course) of(v float64) Ramp {
+	return Ramp{Start: c.Start * v, Base: v, Final: c.Final * v, WarmUp: c.WarmUp}
 }

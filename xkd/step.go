@@ -115,7 +115,7 @@ func bankLimit(params []*layers.Param, binding int64) int64 {
 
 // BuildStep builds the graph of one training step (docs/method.md, section 1).
 func BuildStep(c Config, opt StepOptions) (*Step, error) {
-	if err := c.Validate(); err != nil {
+	if err := c.validateNetwork(); err != nil {
 		return nil, err
 	}
 	opt.Accumulate = max(opt.Accumulate, 1)
@@ -157,8 +157,8 @@ func (s *Step) build(g *graph.Graph) {
 	weights := p.PlaceInBanks("parameters", p.List[:trained], limit)
 	teachers := p.PlaceInBanks("teachers", p.List[trained:], limit)
 	s.Centres = [2]*graph.Node{
-		g.State("vt2as_ce_loss.center", false, 1, c.Head.Out),
-		g.State("at2vs_ce_loss.center", false, 1, c.Head.Out),
+		g.State("vt2as_ce_loss.center", false, 1, c.Model.Head.Out),
+		g.State("at2vs_ce_loss.center", false, 1, c.Model.Head.Out),
 	}
 
 	views := s.views(g, nets[Student])
@@ -181,7 +181,7 @@ func (s *Step) build(g *graph.Graph) {
 	})
 	g.Scope("kd", func() {
 		for _, m := range []Modality{Video, Audio} {
-			kd[m] = layers.Distillation(g, out[Teacher][m], s.Centres[m], s.sched.temp[m], out[Student][1-m], c.StudentTemp)
+			kd[m] = layers.Distillation(g, out[Teacher][m], s.Centres[m], s.sched.temp[m], out[Student][1-m], c.Loss.StudentTemperature)
 		}
 	})
 	half := []float64{0.5, 0.5}
@@ -204,7 +204,7 @@ func (s *Step) build(g *graph.Graph) {
 	s.moveTeachers(g, teachers, weights)
 	for m, centre := range s.Centres {
 		mean := op.Mul(g, s.means[m], s.sched.share)
-		op.EMA(g, centre, g.Reshape(mean, 1, c.Head.Out), s.sched.centre[m])
+		op.EMA(g, centre, g.Reshape(mean, 1, c.Model.Head.Out), s.sched.centre[m])
 	}
 }
 
@@ -243,13 +243,13 @@ func (s *Step) inputs(g *graph.Graph) {
 		n, k := c.tokens(m), Kept(c.tokens(m), c.mask(m))
 		kept := keptAs(m, s.opt.Floats)
 		in := ModalityInputs{
-			Global:  g.InputAs(m.String()+"_global", kept, c.viewShape(m, false, c.Batch)...),
-			IDs:     g.Input(m.String()+"_visible", c.Batch, k),
-			Inverse: g.Input(m.String()+"_inverse", c.Batch, n),
-			Mask:    g.Input(m.String()+"_mask", c.Batch, n),
+			Global:  g.InputAs(m.String()+"_global", kept, c.viewShape(m, false, c.Train.Batch)...),
+			IDs:     g.Input(m.String()+"_visible", c.Train.Batch, k),
+			Inverse: g.Input(m.String()+"_inverse", c.Train.Batch, n),
+			Mask:    g.Input(m.String()+"_mask", c.Train.Batch, n),
 		}
 		if v := c.locals(m); v > 0 {
-			in.Locals = g.InputAs(m.String()+"_locals", kept, c.viewShape(m, true, v*c.Batch)...)
+			in.Locals = g.InputAs(m.String()+"_locals", kept, c.viewShape(m, true, v*c.Train.Batch)...)
 		}
 		s.In[m] = in
 		s.sched.temp[m] = g.Input(m.String()+"_teacher_temp", 1)
@@ -273,7 +273,7 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 		encoded := net.Encode(views.global, &visible)
 		pooled = encoded.Pooled(g)
 		g.Scope("decoder", func() {
-			hidden := c.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
+			hidden := c.Train.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
 			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), views.global.Tokens, in.Mask, hidden)
 		})
 	})
@@ -282,7 +282,7 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 			pooled = op.Concat(g, 0, pooled, net.Encode(views.locals, nil).Pooled(g))
 		})
 	}
-	g.Scope("head", func() { out = layers.Head(net.P, net.head, pooled, c.Head) })
+	g.Scope("head", func() { out = layers.Head(net.P, net.head, pooled, layers.HeadSize(c.Model.Head)) })
 	return out, recon
 }
 
@@ -294,8 +294,8 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 		net := &nets[m]
 		g.Scope(netName(Modality(m), Teacher), func() {
 			view := views[m].global
-			if c.TeacherView == TeacherLocal0 {
-				view = views[m].locals.First(g, c.Batch)
+			if c.Model.TeacherView == TeacherLocal0 {
+				view = views[m].locals.First(g, c.Train.Batch)
 			}
 			encoded := net.Encode(view, nil)
 			features[m] = encoded.PatchTokens(g)
@@ -304,8 +304,8 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 	}
 	for m := range nets {
 		g.Scope(netName(Modality(m), Teacher)+"/refine", func() {
-			f := layers.Refine(g, features[m], attention[m], attention[1-m], c.Attention == AttentionSoftmax)
-			s.Outputs[Teacher][m] = layers.Head(nets[m].P, nets[m].head, f, c.Head)
+			f := layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			s.Outputs[Teacher][m] = layers.Head(nets[m].P, nets[m].head, f, layers.HeadSize(c.Model.Head))
 		})
 	}
 }
@@ -329,7 +329,7 @@ func (s *Step) gradients(g *graph.Graph, weights []layers.Bank, loss *graph.Node
 		}
 		fresh[trained[i]] = d
 	}
-	k := s.Config.Head.Out
+	k := s.Config.Model.Head.Out
 	meanSize := graph.Blocks(k) * graph.BlockSize
 	several := s.opt.Accumulate > 1
 	banks := func(prefix string, transient bool) (list []*graph.Node) {
@@ -396,7 +396,7 @@ func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node
 	var factors *graph.Node
 	g.Scope("clip", func() {
 		norms := op.BankNorms(g, grads[:len(weights)], s.sched.share, tensors)
-		attrs := op.ClipAttrs{Max: c.Clip}
+		attrs := op.ClipAttrs{Max: c.Optimizer.GradClip}
 		for _, net := range students {
 			for _, q := range net.params {
 				// A tensor shared by both students is visited twice; the second visit sees what the first left.
@@ -412,7 +412,7 @@ func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node
 		first := s.moments(g, "adam_m", weights)
 		second := s.moments(g, "adam_v", weights)
 		for i, w := range weights {
-			attrs := op.AdamWAttrs{Beta1: c.Betas[0], Beta2: c.Betas[1], Eps: 1e-8}
+			attrs := op.AdamWAttrs{Beta1: c.Optimizer.Betas[0], Beta2: c.Optimizer.Betas[1], Eps: 1e-8}
 			for j, q := range w.Params {
 				if !q.Trained {
 					continue
@@ -494,12 +494,12 @@ type View struct {
 // writeViews sets an input to views one after the other.
 func writeViews(e graph.Executor, n *graph.Node, list ...View) error {
 	if n.Type == graph.Uint8 {
-		return e.WriteBytes(n, join(list, func(v View) []byte { return v.Bytes }))
+		return e.WriteBytes(n, joinViews(list, func(v View) []byte { return v.Bytes }))
 	}
-	return e.Write(n, join(list, func(v View) []float32 { return v.Floats }))
+	return e.Write(n, joinViews(list, func(v View) []float32 { return v.Floats }))
 }
 
-func join[T any](list []View, of func(View) []T) []T {
+func joinViews[T any](list []View, of func(View) []T) []T {
 	if len(list) == 1 {
 		return of(list[0])
 	}

@@ -14,7 +14,7 @@ import (
 
 // BenchmarkStep is one training step of the nano preset, batch 16, on the CPU path.
 func BenchmarkStep(b *testing.B) {
-	c, _, err := xkd.Preset("nano")
+	c, err := xkd.Default("nano", xkd.XKD)
 	require.NoError(b, err)
 	step, err := xkd.BuildStep(c, xkd.StepOptions{})
 	require.NoError(b, err)

@@ -24,27 +24,27 @@ func (l Losses) Map() map[string]float32 {
 
 // Trainer runs training steps on one device.
 type Trainer struct {
-	Plan  Plan
-	Step  *Step
-	store graph.Store
-	exec  graph.Executor
-	done  int // steps so far
+	Config Config
+	Step   *Step
+	store  graph.Store
+	exec   graph.Executor
+	done   int // steps so far
 }
 
 // NewTrainer builds the step, allocates it on the device and draws the first weights.
-func NewTrainer(dev graph.Device, plan Plan) (*Trainer, error) {
-	if err := plan.Validate(); err != nil {
+func NewTrainer(dev graph.Device, c Config) (*Trainer, error) {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	step, err := BuildStep(plan.Config, StepOptions{Binding: dev.Binding(), Accumulate: plan.Recipe.Accumulate})
+	step, err := BuildStep(c, StepOptions{Binding: dev.Binding(), Accumulate: c.Train.Accumulate})
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{Plan: plan, Step: step, store: dev.NewStore()}
+	t := &Trainer{Config: c, Step: step, store: dev.NewStore()}
 	if t.exec, err = dev.Compile(step.Graph, graph.PlanOptions{Store: t.store}); err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing the training step on %s: %w", dev.Name(), err), t.store.Close())
 	}
-	if err := step.Initialize(t.exec, plan.Recipe.Seed); err != nil {
+	if err := step.Initialize(t.exec, c.Train.Seed); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
@@ -70,7 +70,7 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 	if len(batches) != n {
 		return mean, fmt.Errorf("%d batches for a step of %d micro-batches", len(batches), n)
 	}
-	schedule := t.Plan.Recipe.At(t.done)
+	schedule := t.Config.At(t.done)
 	schedule.Micro = n
 	if err := t.Step.WriteSchedule(t.exec, schedule); err != nil {
 		return mean, err
@@ -82,7 +82,7 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 		}
 		for k, v := range losses {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return losses, fmt.Errorf("step %d: %s is %v; training has diverged: lower the learning rate (--lr) and start again from the last checkpoint", t.done, LossNames[k], v)
+				return losses, fmt.Errorf("step %d: %s is %v; training has diverged: lower optimizer.lr and start again from the last checkpoint", t.done, LossNames[k], v)
 			}
 			mean[k] += v / float32(n)
 		}
@@ -96,9 +96,9 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 
 // micro adds the gradients of one micro-batch to the step's.
 func (t *Trainer) micro(ctx context.Context, b *views.Batch, i int) (losses Losses, err error) {
-	c, n := t.Plan.Config, t.MicroBatches()
-	if b.B != c.Batch {
-		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Batch)
+	c, n := t.Config, t.MicroBatches()
+	if b.B != c.Train.Batch {
+		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Train.Batch)
 	}
 	global := [2]View{{Bytes: b.VideoGlobal}, {Floats: b.AudioGlobal}}
 	var locals [2][]View
@@ -112,7 +112,7 @@ func (t *Trainer) micro(ctx context.Context, b *views.Batch, i int) (losses Loss
 		if err := t.Step.WriteViews(t.exec, m, global[m], locals[m]); err != nil {
 			return losses, err
 		}
-		if err := t.Step.WriteMask(t.exec, m, c.maskNoise(m, t.Plan.Recipe.Seed, t.done*n+i, c.Batch)); err != nil {
+		if err := t.Step.WriteMask(t.exec, m, c.maskNoise(m, c.Train.Seed, t.done*n+i, c.Train.Batch)); err != nil {
 			return losses, err
 		}
 	}

@@ -14,8 +14,9 @@ import (
 )
 
 func newBench() *cobra.Command {
-	var device, preset, variant, shaders string
-	var batch, steps, warm int
+	var s settings
+	var device, shaders string
+	var steps, warm int
 	cmd := &cobra.Command{
 		Use:    "bench",
 		Short:  "Time the training step",
@@ -26,14 +27,10 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			if steps < 1 || warm < 0 || batch < 1 {
-				return usagef("--steps and --batch must be 1 or more, --warm 0 or more")
+			if steps < 1 || warm < 0 {
+				return usagef("--steps must be 1 or more, --warm 0 or more")
 			}
-			f := trainFlags{
-				data: syntheticData, preset: preset, variant: variant, batch: batch, steps: steps + warm,
-				cls: true, attention: xkd.AttentionMean, teacherView: xkd.TeacherGlobal,
-			}
-			plan, err := f.fresh(cmd)
+			c, err := xkd.ReadConfig(s.file, append(s.given("steps"), fmt.Sprintf("train.steps=%d", steps+warm), "data.path="+xkd.SyntheticData)...)
 			if err != nil {
 				return err
 			}
@@ -45,7 +42,7 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 			if err := layOver(dev, shaders); err != nil {
 				return err
 			}
-			t, err := xkd.NewTrainer(dev, plan)
+			t, err := xkd.NewTrainer(dev, c)
 			if err != nil {
 				return err
 			}
@@ -57,16 +54,17 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 			slices.Sort(times)
 			median := (times[(len(times)-1)/2] + times[len(times)/2]) / 2
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, %s, batch %d on %s: %.3f s/step (median of %d; %.3f to %.3f), %.1f clips/s, %s\n",
-				preset, variant, batch, dev.Name(), median, len(times), times[0], times[len(times)-1], float64(batch)/median, megabytes(t.Bytes()))
+				c.Preset, c.Variant, c.Train.Batch, dev.Name(), median, len(times), times[0], times[len(times)-1], float64(c.Train.Batch)/median, megabytes(t.Bytes()))
 			return err
 		},
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&device, "device", "auto", deviceUsage)
-	fl.StringVar(&preset, "preset", "nano", presetUsage)
-	fl.StringVar(&variant, "variant", xkd.XKD, variantUsage)
+	s.addNetwork(cmd)
+	s.addFile(cmd)
 	fl.StringVar(&shaders, "shaders", "", shadersUsage)
-	fl.IntVar(&batch, "batch", 16, "clips per step")
+	fl.Int("batch", 16, "clips per step, or per micro-batch")
+	fl.Int("accumulate", 1, "micro-batches per step")
 	fl.IntVar(&steps, "steps", 10, "steps timed")
 	fl.IntVar(&warm, "warm", 2, "steps before them")
 	return cmd
@@ -74,7 +72,7 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 
 // timeSteps gives the seconds of each step after the first warm ones.
 func timeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) ([]float64, error) {
-	l, err := views.NewLoader(ctx, synthetic.New(t.Plan.Synthetic), t.Plan.Media, views.LoaderConfig{Batch: t.Plan.Config.Batch, Prefetch: 1})
+	l, err := views.NewLoader(ctx, synthetic.New(t.Config.Generated()), t.Config.Spec(), views.LoaderConfig{Batch: t.Config.Train.Batch, Prefetch: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -58,10 +58,11 @@ of a large corpus.
 			case !(step >= 0 && step <= 3600):
 				return usagef("--step %g: give 0 or more seconds", step)
 			}
-			_, spec, err := xkd.Preset(preset)
+			c, err := xkd.Default(preset, xkd.XKD)
 			if err != nil {
 				return usagef("--preset: %w", err)
 			}
+			spec := c.Spec()
 			opt, err := flags.options(spec)
 			if err != nil {
 				return err
@@ -73,8 +74,8 @@ of a large corpus.
 			}
 			ctx := cmd.Context()
 			began := time.Now()
-			var src media.Source = synthetic.New(syntheticFor(spec, 0, synthetic.DefaultDifficulty))
-			if data != syntheticData {
+			var src media.Source = synthetic.New(c.Generated())
+			if data != xkd.SyntheticData {
 				if src, _, err = corpus.Open(ctx, data, opt); err != nil {
 					return err
 				}
@@ -103,7 +104,7 @@ waiting: %.0f %% of the time, with steps of %g s
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&data, "data", syntheticData, "`path` of clips, or synthetic for generated ones")
+	fl.StringVar(&data, "data", xkd.SyntheticData, "`path` of clips, or synthetic for generated ones")
 	fl.StringVar(&preset, "preset", "nano", presetUsage)
 	fl.IntVar(&batch, "batch", 16, "clips per batch")
 	fl.Float64Var(&seconds, "seconds", 5, "length of each of the two measurements")

@@ -12,10 +12,9 @@ import (
 
 // checkStepFlags are the flags of `xkd check step`.
 type checkStepFlags struct {
-	preset, variant, attention, teacherView, device string
-	batch                                           int
-	seed                                            uint64
-	cls, plain, asJSON                              bool
+	settings
+	device        string
+	plain, asJSON bool
 }
 
 func newCheckStep() *cobra.Command {
@@ -29,32 +28,27 @@ its error and the line that built it: what comes after it most likely follows fr
 		Example: `  xkd check step
   xkd check step --preset tiny --variant xkd_mats --batch 4 --device 0`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return checkStep(cmd, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return checkStep(cmd, &f) },
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.StringVar(&f.device, "device", "gpu", deviceUsage)
-	fl.StringVar(&f.preset, "preset", "nano", presetUsage)
-	fl.StringVar(&f.variant, "variant", xkd.XKD, variantUsage)
-	fl.IntVar(&f.batch, "batch", 2, "clips in the step; every tensor of it is kept in memory, on both sides")
-	fl.BoolVar(&f.cls, "cls", true, "networks have a class token")
-	fl.StringVar(&f.attention, "attention", xkd.AttentionMean, attentionUsage)
-	fl.StringVar(&f.teacherView, "teacher-view", xkd.TeacherGlobal, teacherViewUsage)
-	fl.Uint64Var(&f.seed, "seed", 0, "seed of weights, views and masks")
+	f.addNetwork(cmd)
+	f.addFile(cmd)
+	fl.Int("batch", 2, "clips in the step; every tensor of it is kept in memory, on both sides")
+	fl.Uint64("seed", 0, "seed of weights, views and masks")
 	fl.BoolVar(&f.plain, "plain", false, "the CPU runs the declared references alone, without BLAS: slower, and independent of it")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")
 	return cmd
 }
 
-func checkStep(cmd *cobra.Command, f checkStepFlags) error {
+func checkStep(cmd *cobra.Command, f *checkStepFlags) error {
 	ctx, stdout, stderr := cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	if f.batch < 1 {
-		return usagef("--batch %d: give 1 or more", f.batch)
+	var more []string
+	if !cmd.Flags().Changed("batch") {
+		more = append(more, "train.batch=2")
 	}
-	plan, err := (&trainFlags{
-		data: syntheticData, preset: f.preset, variant: f.variant, steps: 1, batch: f.batch,
-		cls: f.cls, attention: f.attention, teacherView: f.teacherView,
-	}).fresh(cmd)
+	c, err := f.config(more...)
 	if err != nil {
 		return err
 	}
@@ -63,14 +57,14 @@ func checkStep(cmd *cobra.Command, f checkStepFlags) error {
 		return err
 	}
 	defer dev.Close()
-	r, err := check.Step(ctx, dev, plan.Config, check.StepOptions{Seed: f.seed, Plain: f.plain})
+	r, err := check.Step(ctx, dev, c, check.StepOptions{Seed: c.Train.Seed, Plain: f.plain})
 	if err != nil {
 		return err
 	}
 	if f.asJSON {
 		err = printJSON(stdout, stepReport{r, reportDiff(r.Worst), reportDiff(r.First)})
 	} else {
-		err = printStep(stdout, r, plan)
+		err = printStep(stdout, r, c)
 	}
 	if err == nil && !r.Pass {
 		err = errVerdict
@@ -97,9 +91,8 @@ func reportDiff(d *check.NodeDiff) *diffReport {
 	return &diffReport{d, finite(d.Error)}
 }
 
-func printStep(w io.Writer, r *check.StepResult, plan xkd.Plan) error {
-	c := plan.Config
-	fmt.Fprintf(w, "one step of %s, %s, batch %d on %s: %s compared\n", plan.Preset, c.Variant, c.Batch, r.Device, count(r.Nodes, "tensor"))
+func printStep(w io.Writer, r *check.StepResult, c xkd.Config) error {
+	fmt.Fprintf(w, "one step of %s, %s, batch %d on %s: %s compared\n", c.Preset, c.Variant, c.Train.Batch, r.Device, count(r.Nodes, "tensor"))
 	t := newTable("", "node", "operation", "shape", ">error", ">limit", "built at")
 	add := func(label string, d *check.NodeDiff) {
 		if d != nil {

@@ -43,10 +43,11 @@ A pack that was stopped goes on where it was with the same command. Clips that c
 			case !(longest >= 1 && longest <= 3600):
 				return usagef("--max-seconds %g: give a figure from 1 to 3600", longest)
 			}
-			_, spec, err := xkd.Preset(preset)
+			c, err := xkd.Default(preset, xkd.XKD)
 			if err != nil {
 				return usagef("--preset: %w", err)
 			}
+			spec := c.Spec()
 			opt, err := data.options(spec)
 			if err != nil {
 				return err

@@ -70,7 +70,7 @@ func TestUnseenSeed(t *testing.T) {
 	var list []*xkd.Loaded
 	for _, seed := range []uint64{5, 5 + 1_000_003, 9} {
 		l := &xkd.Loaded{}
-		l.Plan.Synthetic.Seed = seed
+		l.Config.Data.Synthetic.Seed = seed
 		list = append(list, l)
 	}
 	assert.EqualValues(t, 5+2*1_000_003, unseenSeed(list))

@@ -75,10 +75,7 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 	}
 	var checkpoints []*xkd.Loaded
 	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			path = filepath.Join(path, xkd.CheckpointFile)
-		}
-		l, err := xkd.LoadCheckpoint(path)
+		l, err := xkd.LoadCheckpoint(checkpointAt(path))
 		if err != nil {
 			return err
 		}
@@ -86,9 +83,9 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 	}
 	data := f.data
 	if data == "" {
-		data = checkpoints[0].Plan.Data
+		data = checkpoints[0].Config.Data.Path
 	}
-	if data != syntheticData && filepath.Clean(data) == filepath.Clean(checkpoints[0].Plan.Data) {
+	if data != xkd.SyntheticData && filepath.Clean(data) == filepath.Clean(checkpoints[0].Config.Data.Path) {
 		fmt.Fprintln(stderr, "note: the networks have seen these clips in training, though not their labels")
 	}
 	dev, err := openDevice(ctx, f.device, stderr)
@@ -117,6 +114,22 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		return printJSON(cmd.OutOrStdout(), probeReport(r))
 	}
 	return printProbe(cmd.OutOrStdout(), r, f)
+}
+
+// checkpointAt is the checkpoint that a path names, a file or a run's folder.
+func checkpointAt(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, xkd.CheckpointFile)
+	}
+	return path
+}
+
+// openCheckpoint loads what is a checkpoint by its name, or nil where a path is none.
+func openCheckpoint(path string) (*xkd.Loaded, error) {
+	if path = checkpointAt(path); filepath.Ext(path) != filepath.Ext(xkd.CheckpointFile) {
+		return nil, nil
+	}
+	return xkd.LoadCheckpoint(path)
 }
 
 // probeJSON adds the gains to a result.

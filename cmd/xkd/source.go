@@ -13,35 +13,24 @@ import (
 	"goxkd/xkd"
 )
 
-// syntheticData is the value of --data that stands for generated clips.
-const syntheticData = "synthetic"
-
 // refusalsShown bounds the refused files that are listed.
 const refusalsShown = 3
 
-// syntheticFor describes generated clips that are long and large enough for the media specification.
-func syntheticFor(s views.Spec, seed uint64, difficulty float64) synthetic.Config {
-	return synthetic.Config{
-		Clips: 1024, Classes: 8, Difficulty: difficulty, Seed: seed,
-		Seconds: max(3, s.Seconds+1), FPS: s.FPS, Size: max(64, s.Size), Rate: s.Rate,
-	}
-}
-
-// openTraining opens a plan's clips and says what was found.
-func openTraining(ctx context.Context, plan xkd.Plan, notes io.Writer) (media.Source, error) {
-	if plan.Data == syntheticData {
-		src := synthetic.New(plan.Synthetic)
-		fmt.Fprintf(notes, "clips:      %d generated, difficulty %g, seed %d\n", src.Len(), plan.Synthetic.Difficulty, plan.Synthetic.Seed)
+// openTraining opens a run's clips and says what was found.
+func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Source, error) {
+	if c.Data.Path == xkd.SyntheticData {
+		src := synthetic.New(c.Generated())
+		fmt.Fprintf(notes, "clips:      %d generated, difficulty %g, seed %d\n", src.Len(), c.Data.Synthetic.Difficulty, c.Data.Synthetic.Seed)
 		return src, nil
 	}
-	fmt.Fprintf(notes, "looking through the files in %s\n", plan.Data)
-	opt := views.OptionsFor(plan.Media)
-	opt.Split, opt.Fold, opt.Root = plan.Select.Split, plan.Select.Fold, plan.Select.Root
-	src, report, err := corpus.Open(ctx, plan.Data, opt)
+	fmt.Fprintf(notes, "looking through the files in %s\n", c.Data.Path)
+	opt := views.OptionsFor(c.Spec())
+	opt.Split, opt.Fold, opt.Root = c.Data.Split, c.Data.Fold, c.Data.Root
+	src, report, err := corpus.Open(ctx, c.Data.Path, opt)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(notes, "clips:      %d in %s", report.Good, plan.Data)
+	fmt.Fprintf(notes, "clips:      %d in %s", report.Good, c.Data.Path)
 	if report.Ignored > 0 {
 		fmt.Fprintf(notes, " (%s left aside)", count(report.Ignored, "other file"))
 	}
@@ -66,17 +55,14 @@ func printBad(w io.Writer, what string, bad []media.BadFile) {
 
 // openProbe opens labelled clips for a probe. Generated ones are other clips than any of the checkpoints was trained on.
 func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xkd.Loaded, notes io.Writer) (media.Source, error) {
-	plan := checkpoints[0].Plan
-	if data != syntheticData {
-		return openLabelled(ctx, data, f, plan.Media, notes)
+	c := checkpoints[0].Config
+	if data != xkd.SyntheticData {
+		return openLabelled(ctx, data, f, c.Spec(), notes)
 	}
 	if f.label != "" || f.modality != "" || f.root != "" || f.fold != 1 {
 		return nil, usagef("--label, --modality, --fold and --root are for files: generated clips have one set of labels and both modalities")
 	}
-	cfg := plan.Synthetic
-	if plan.Data != syntheticData {
-		cfg = syntheticFor(plan.Media, 0, synthetic.DefaultDifficulty)
-	}
+	cfg := c.Generated()
 	cfg.Clips, cfg.Seed = f.clips, unseenSeed(checkpoints)
 	fmt.Fprintf(notes, "clips: %d generated with seed %d, none of them in training\n", cfg.Clips, cfg.Seed)
 	return synthetic.New(cfg), nil
@@ -119,11 +105,11 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 // unseenSeed is a generator's seed that no checkpoint was trained with.
 func unseenSeed(checkpoints []*xkd.Loaded) uint64 {
 	const far = 1_000_003
-	seed := checkpoints[0].Plan.Synthetic.Seed + far
+	seed := checkpoints[0].Config.Data.Synthetic.Seed + far
 	for again := true; again; {
 		again = false
 		for _, l := range checkpoints {
-			if l.Plan.Synthetic.Seed == seed {
+			if l.Config.Data.Synthetic.Seed == seed {
 				seed, again = seed+far, true
 			}
 		}

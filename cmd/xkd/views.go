@@ -72,11 +72,13 @@ func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 	case !(f.difficulty >= 0 && f.difficulty <= 1):
 		return usagef("--difficulty %g: give a figure from 0 to 1", f.difficulty)
 	}
-	config, spec, err := xkd.Preset(f.preset)
+	c, err := xkd.Default(f.preset, xkd.XKD)
 	if err != nil {
 		return usagef("--preset: %w", err)
 	}
-	src, index, err := openClip(ctx, file, spec, f)
+	c.Data.Synthetic.Seed, c.Data.Synthetic.Difficulty = f.seed, f.difficulty
+	spec := c.Spec()
+	src, index, err := openClip(ctx, file, c)
 	if err != nil {
 		return err
 	}
@@ -87,8 +89,8 @@ func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 	picture := draw.Views{
 		Title: src.Name(index),
 		Note:  fmt.Sprintf("%g s from %.3f s on, epoch %d, seed %d, masks of step %d, preset %s", spec.Seconds, clip.Start, f.epoch, f.seed, f.step, f.preset),
-		Short: f.short, Spec: spec, Clip: clip, VideoPatch: config.Video.Patch, AudioPatch: config.Audio.Patch,
-		VideoVisible: config.Visible(xkd.Video, f.seed, f.step-1), AudioVisible: config.Visible(xkd.Audio, f.seed, f.step-1),
+		Short: f.short, Spec: spec, Clip: clip, VideoPatch: c.Views.Video.Patch, AudioPatch: c.Views.Audio.Patch,
+		VideoVisible: c.Visible(xkd.Video, f.seed, f.step-1), AudioVisible: c.Visible(xkd.Audio, f.seed, f.step-1),
 	}
 	if err := writePicture(f.out, picture); err != nil {
 		return err
@@ -98,16 +100,16 @@ func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 }
 
 // openClip opens a media file, or a generated clip by its number.
-func openClip(ctx context.Context, file string, spec views.Spec, f viewsFlags) (media.Source, int, error) {
-	number, generated := strings.CutPrefix(file, syntheticData+":")
+func openClip(ctx context.Context, file string, c xkd.Config) (media.Source, int, error) {
+	number, generated := strings.CutPrefix(file, xkd.SyntheticData+":")
 	if !generated {
-		src, err := corpus.OpenFile(ctx, file, media.FolderOptions{FPS: spec.FPS, Size: spec.Size, Rate: spec.Rate})
+		src, err := corpus.OpenFile(ctx, file, views.OptionsFor(c.Spec()))
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, 0, fmt.Errorf("%w, or synthetic:INDEX for a generated clip", err)
 		}
 		return src, 0, err
 	}
-	src := synthetic.New(syntheticFor(spec, f.seed, f.difficulty))
+	src := synthetic.New(c.Generated())
 	index, err := strconv.Atoi(number)
 	if err != nil || index < 0 || index >= src.Len() {
 		return nil, 0, usagef("%s: give a number from 0 to %d after the colon", file, src.Len()-1)
