@@ -21,7 +21,7 @@ type Doc struct {
 const (
 	paper    = "paper"
 	released = "released code"
-	recipe   = "released code (recipe; method, section 3)"
+	recipe   = "released code (docs/method.md, section 4)"
 	here     = "this project"
 )
 

@@ -62,7 +62,7 @@ func (f *Features) Extract(ctx context.Context, e graph.Executor, views View) ([
 	pooled := make([]float32, batch*dim)
 	for at := 0; at < n; at += batch {
 		k := min(batch, n-at)
-		in := View{Floats: whole(views.Floats, at*size, k*size, batch*size), Bytes: whole(views.Bytes, at*size, k*size, batch*size)}
+		in := View{Floats: padded(views.Floats, at*size, k*size, batch*size), Bytes: padded(views.Bytes, at*size, k*size, batch*size)}
 		if err := writeViews(e, f.View, in); err != nil {
 			return nil, err
 		}
@@ -77,8 +77,8 @@ func (f *Features) Extract(ctx context.Context, e graph.Executor, views View) ([
 	return out, nil
 }
 
-// whole gives n elements from an offset on, filled up to size with zeros.
-func whole[T any](data []T, from, n, size int) []T {
+// padded gives n elements from an offset on, filled up to size with zeros.
+func padded[T any](data []T, from, n, size int) []T {
 	if data == nil {
 		return nil
 	}

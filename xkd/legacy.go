@@ -91,7 +91,11 @@ func (r legacyRamp) course(steps int) Course {
 	if r.Base == 0 {
 		return Course{Start: 1, Final: 1}
 	}
-	return Course{Start: r.Start / r.Base, Final: r.Final / r.Base, WarmUp: r.share(steps)}
+	c := Course{Start: r.Start / r.Base, Final: r.Final / r.Base, WarmUp: r.share(steps)}
+	if r.Warm == 0 { // nothing starts there
+		c.Start = 1
+	}
+	return c
 }
 
 // share gives back the recipe's own where it has as many steps, so that the run is told apart from no other.

@@ -32,7 +32,7 @@ func Variants() []string { return []string{XKD, MAS, MATS} }
 const warmUp = 30.0 / 800
 
 // Default gives the configuration of a preset and a variant: nano for laptops and tests, the others with the shapes and the
-// recipe of the released code (method, section 3). Batch and steps are those of a run on a laptop.
+// recipe of the released code (docs/method.md, section 4). Batch and steps are those of a run on a laptop.
 func Default(preset, variant string) (Config, error) {
 	enc, ok := encoderSizes[preset]
 	if !ok {

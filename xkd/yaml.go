@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -142,7 +143,7 @@ func overlay(v reflect.Value, n *yaml.Node, path string, errs *FieldErrors) {
 			return
 		}
 		value := reflect.New(v.Type())
-		if err := n.Decode(value.Interface()); err != nil {
+		if err := n.Decode(value.Interface()); err != nil || !wholeNumbers(v, n) {
 			fail(n, path, "is %s: must be %s", excerpt(n), kindName(v))
 			return
 		}
@@ -173,6 +174,22 @@ func overlay(v reflect.Value, n *yaml.Node, path string, errs *FieldErrors) {
 			fail(key, p, "%s", unknown(v, path, key.Value))
 		}
 	}
+}
+
+// wholeNumbers reports whether what is to be whole numbers is: the decoder would cut fractions off.
+func wholeNumbers(v reflect.Value, n *yaml.Node) bool {
+	switch v.Kind() {
+	case reflect.Array:
+		for i, e := range n.Content {
+			if !wholeNumbers(v.Index(i), e) {
+				return false
+			}
+		}
+	case reflect.Int, reflect.Uint64:
+		f, err := strconv.ParseFloat(n.Value, 64)
+		return n.Tag == "!!int" || err == nil && f == math.Trunc(f)
+	}
+	return true
 }
 
 // kindName says what a value must be.
