@@ -55,10 +55,10 @@ func AV(t testing.TB, path string, seconds float64, size string, fps int, more .
 func LinkSome(t testing.TB, from string, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	wd, err := os.Getwd()
+	from, err := filepath.Abs(from)
 	require.NoError(t, err)
 	for _, name := range names {
-		require.NoError(t, os.Symlink(wd+"/"+from+"/"+name, dir+"/"+name))
+		require.NoError(t, os.Symlink(filepath.Join(from, name), filepath.Join(dir, name)))
 	}
 	return dir
 }
