@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"goxkd/media/views"
+	"goxkd/media"
 )
 
 // legacyPlan is the training plan as checkpoints held it before the one configuration; only its names matter here.
@@ -41,7 +41,7 @@ type legacyPlan struct {
 		Betas       [2]float64 `json:"betas"`
 		StudentTemp float64    `json:"student_temp"`
 	} `json:"config"`
-	Media  views.Spec `json:"media"`
+	Media  media.Spec `json:"media"`
 	Recipe struct {
 		Steps       int           `json:"steps"`
 		Seed        uint64        `json:"seed"`
@@ -92,8 +92,8 @@ func (r legacyRamp) course(steps int) Course {
 		return Course{Start: 1, Final: 1}
 	}
 	c := Course{Start: r.Start / r.Base, Final: r.Final / r.Base, WarmUp: r.share(steps)}
-	if r.Warm == 0 { // nothing starts there
-		c.Start = 1
+	if r.Warm == 0 {
+		c.Start = 1 // it never counted
 	}
 	return c
 }

@@ -142,12 +142,11 @@ func overlay(v reflect.Value, n *yaml.Node, path string, errs *FieldErrors) {
 			fail(n, path, "has no value: give %s, or leave the line out", kindName(v))
 			return
 		}
-		value := reflect.New(v.Type())
-		if err := n.Decode(value.Interface()); err != nil || !wholeNumbers(v, n) {
+		if value := reflect.New(v.Type()).Elem(); decode(value, n) {
+			v.Set(value)
+		} else {
 			fail(n, path, "is %s: must be %s", excerpt(n), kindName(v))
-			return
 		}
-		v.Set(value.Elem())
 		return
 	}
 	if n.Kind != yaml.MappingNode {
@@ -176,20 +175,40 @@ func overlay(v reflect.Value, n *yaml.Node, path string, errs *FieldErrors) {
 	}
 }
 
-// wholeNumbers reports whether what is to be whole numbers is: the decoder would cut fractions off.
-func wholeNumbers(v reflect.Value, n *yaml.Node) bool {
-	switch v.Kind() {
-	case reflect.Array:
+// decode reads a value of one line, and reports whether it fits: nothing is rounded, cut or taken for another kind.
+func decode(v reflect.Value, n *yaml.Node) bool {
+	if v.Kind() == reflect.Array {
+		if n.Kind != yaml.SequenceNode || len(n.Content) != v.Len() {
+			return false
+		}
 		for i, e := range n.Content {
-			if !wholeNumbers(v.Index(i), e) {
+			if !decode(v.Index(i), e) {
 				return false
 			}
 		}
-	case reflect.Int, reflect.Uint64:
-		f, err := strconv.ParseFloat(n.Value, 64)
-		return n.Tag == "!!int" || err == nil && f == math.Trunc(f)
+		return true
 	}
-	return true
+	if n.Kind != yaml.ScalarNode {
+		return false
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(n.Value)
+		return true
+	case reflect.Int:
+		var f float64
+		if n.Tag == "!!float" && (n.Decode(&f) != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53) {
+			return false // such as 1.5; 1e6 is a whole number
+		}
+	case reflect.Uint64:
+		if n.Tag != "!!int" {
+			return false
+		}
+	}
+	if n.Tag == "!!str" {
+		return false
+	}
+	return n.Decode(v.Addr().Interface()) == nil
 }
 
 // kindName says what a value must be.
