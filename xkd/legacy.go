@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"goxkd/media"
+	"goxkd/media/views"
 )
 
 // legacyPlan is the training plan as checkpoints held it before the one configuration; only its names matter here.
@@ -41,7 +41,7 @@ type legacyPlan struct {
 		Betas       [2]float64 `json:"betas"`
 		StudentTemp float64    `json:"student_temp"`
 	} `json:"config"`
-	Media  media.Spec `json:"media"`
+	Media  views.Spec `json:"media"`
 	Recipe struct {
 		Steps       int           `json:"steps"`
 		Seed        uint64        `json:"seed"`
