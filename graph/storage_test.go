@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"context"
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"goxkd/cpu"
 	"goxkd/graph"
+	"goxkd/graph/op"
 )
 
 // halfValue is the figure that a half stands for, by its definition.
@@ -93,6 +96,32 @@ func TestTypesRound(t *testing.T) {
 	for v, want := range map[float64]float64{-3: 0, 0.5: 0, 1.5: 2, 2.5: 2, 254.6: 255, 255.4: 255, 300: 255} {
 		require.Equal(t, want, graph.Uint8.Round(v), "%g", v)
 	}
+}
+
+// The reference path keeps elements of every type as floats, but no others than the type can hold.
+func TestExecutorsRound(t *testing.T) {
+	var half, wide *graph.Node
+	g, err := graph.Build(func(g *graph.Graph) {
+		half = g.Keep(op.Half(g, g.Input("x", 3)))
+		wide = g.Keep(op.Widen(g, g.InputAs("h", graph.Float16, 3)))
+		g.InputAs("bytes", graph.Uint8, 3)
+	})
+	require.NoError(t, err)
+	e, err := cpu.New[float64](g, graph.PlanOptions{}, cpu.Options{})
+	require.NoError(t, err)
+	x := []float32{0.1, 2049, 70000}
+	want := []float64{halfValue(0x2e66), 2048, math.Inf(1)}
+	require.NoError(t, e.Write(g.Lookup("x"), x))
+	require.NoError(t, e.Write(g.Lookup("h"), x))
+	require.NoError(t, e.Write(g.Lookup("bytes"), []float32{-1, 2.5, 256}))
+	require.NoError(t, e.Run(context.Background()))
+	require.Equal(t, want, e.Data(half))
+	require.Equal(t, want, e.Data(wide))
+	require.Equal(t, []float64{0, 2, 255}, e.Data(g.Lookup("bytes")))
+	require.NoError(t, e.WriteBytes(g.Lookup("bytes"), []byte{7, 0, 255}))
+	require.Equal(t, []float64{7, 0, 255}, e.Data(g.Lookup("bytes")))
+	require.ErrorContains(t, e.WriteBytes(g.Lookup("h"), []byte{1, 2, 3}), "kept as float16")
+	require.ErrorContains(t, e.Write(half, x), "cannot write")
 }
 
 // What is decoded is what each type keeps, for numbers of elements that fill no word.
