@@ -19,7 +19,7 @@ func BankLayout(sizes []int, limit int64) (segment []int, spans []Span, elements
 	at := 0
 	for _, size := range sizes {
 		room := Blocks(size) * BlockSize
-		if len(elements) == 0 || limit > 0 && at > 0 && int64(at+room)*4 > limit {
+		if len(elements) == 0 || limit > 0 && int64(at+room)*4 > limit {
 			elements = append(elements, 0)
 			at = 0
 		}

@@ -394,6 +394,124 @@ func TestScratchHasItsOwnSlots(t *testing.T) {
 	require.ErrorContains(t, p.Check(), "scratch overwrites")
 }
 
+// planOf plans a graph, which is to pass as planned.
+func planOf(t *testing.T, build func(g *graph.Graph)) *graph.Plan {
+	t.Helper()
+	g, err := graph.Build(build)
+	require.NoError(t, err)
+	p, err := graph.NewPlan(g, graph.PlanOptions{})
+	require.NoError(t, err)
+	return p
+}
+
+// refused gives what the check says of a graph as it is planned.
+func refused(t *testing.T, build func(g *graph.Graph)) error {
+	t.Helper()
+	g, err := graph.Build(build)
+	require.NoError(t, err)
+	_, err = graph.NewPlan(g, graph.PlanOptions{})
+	return err
+}
+
+// A device would bind one buffer twice.
+func TestCheckFindsBanksReadAndWrittenAtOnce(t *testing.T) {
+	for _, transient := range []bool{false, true} {
+		require.ErrorContains(t, refused(t, func(g *graph.Graph) {
+			bank := g.NewBank("bank", 128, transient)
+			a, b := g.InBank(bank, "a", false, 0, 4), g.InBank(bank, "b", false, 64, 4)
+			g.StoreIn(op.GELU(g, g.Input("x", 4)), a)
+			g.StoreIn(op.GELU(g, a), b)
+		}), "its result lies in bank, which it reads")
+	}
+	require.ErrorContains(t, refused(t, func(g *graph.Graph) {
+		bank := g.NewBank("bank", 128, false)
+		op.EMA(g, g.InBank(bank, "a", false, 0, 4), g.InBank(bank, "b", false, 64, 4), g.Const("m", []float32{0.5}, 1))
+	}), "input 1, b, lies in bank, which it updates as input 0")
+}
+
+// What was computed is not what its place holds after an update.
+func TestCheckFindsResultsUpdatedSince(t *testing.T) {
+	build := func(late func(y, place *graph.Node) *graph.Node) func(g *graph.Graph) {
+		return func(g *graph.Graph) {
+			bank := g.NewBank("bank", 64, false)
+			place, x := g.InBank(bank, "a", false, 0, 4), g.Input("x", 4)
+			y := op.GELU(g, x)
+			g.StoreIn(y, place)
+			g.Keep(op.Softmax(g, y)) // before the update
+			op.EMA(g, bank, g.Input("towards", 64), g.Const("m", []float32{0.5}, 1))
+			g.Keep(op.Softmax(g, late(y, place)))
+		}
+	}
+	require.NoError(t, refused(t, build(func(_, place *graph.Node) *graph.Node { return place })))
+	require.ErrorContains(t, refused(t, build(func(y, _ *graph.Node) *graph.Node { return y })), "was updated in bank since")
+}
+
+func TestCheckFindsOverwrittenBanks(t *testing.T) {
+	var bank, x *graph.Node
+	p := planOf(t, func(g *graph.Graph) {
+		bank = g.NewBank("bank", 128, true)
+		a, b := g.InBank(bank, "a", false, 0, 4), g.InBank(bank, "b", false, 64, 4)
+		in := g.Input("in", 128)
+		g.StoreIn(op.GELU(g, op.Slice(g, in, 0, 0, 4)), a)
+		x = op.GELU(g, in)
+		g.StoreIn(op.Slice(g, x, 0, 0, 4), b)
+		g.Keep(op.Add(g, a, op.Scale(g, 2, b)))
+	})
+	require.NotEqual(t, p.Slot[bank], p.Slot[x])
+	was := p.Slot[x]
+	p.Slot[x] = p.Slot[bank]
+	require.ErrorContains(t, p.Check(), "the bank bank was overwritten before it was read")
+	p.Slot[x] = was
+	require.NoError(t, p.Check())
+
+	p = planOf(t, func(g *graph.Graph) {
+		bank = g.NewBank("bank", 64, true)
+		a, in := g.InBank(bank, "a", false, 0, 4), g.Input("in", 64)
+		g.StoreIn(op.GELU(g, op.Slice(g, in, 0, 0, 4)), a)
+		x = op.GELU(g, in)
+		g.Keep(op.Add(g, op.Slice(g, x, 0, 0, 4), op.Scale(g, 2, a)))
+	})
+	p.Slot[x] = p.Slot[bank]
+	require.ErrorContains(t, p.Check(), "bank, is not in its slot")
+}
+
+// A transient bank has no content before its first write in a run.
+func TestCheckFindsReadsOfEmptyBanks(t *testing.T) {
+	require.ErrorContains(t, refused(t, func(g *graph.Graph) {
+		g.Keep(op.GELU(g, g.InBank(g.NewBank("bank", 64, true), "a", false, 0, 4)))
+	}), "input 0, bank, is not in its slot")
+}
+
+func TestCheckFindsWrongStages(t *testing.T) {
+	p := planOf(t, func(g *graph.Graph) {
+		x := g.Input("x", 4)
+		g.Keep(op.GELU(g, x))
+		g.Begin(1)
+		g.Keep(op.Softmax(g, x))
+	})
+	require.Len(t, p.Items, 2)
+	p.Items[0], p.Items[1] = p.Items[1], p.Items[0]
+	require.ErrorContains(t, p.Check(), "gelu#1, of stage 0 comes after stage 1")
+}
+
+func TestVariantsAreChosenByName(t *testing.T) {
+	var n *graph.Node
+	_, err := graph.Build(func(g *graph.Graph) { n = op.Softmax(g, g.Input("x", 2, 3)) })
+	require.NoError(t, err)
+	target := graph.Target{Class: graph.Discrete}
+	v, err := graph.PlanOptions{}.Variant(n, target)
+	require.NoError(t, err)
+	require.Equal(t, "shared", v)
+	v, err = graph.PlanOptions{Choose: graph.ForceVariants(map[string]string{"softmax": "serial"})}.Variant(n, target)
+	require.NoError(t, err)
+	require.Equal(t, "serial", v)
+	v, err = graph.PlanOptions{Choose: graph.ForceVariants(map[string]string{"gelu": "fast"})}.Variant(n, target)
+	require.NoError(t, err)
+	require.Equal(t, "shared", v)
+	_, err = graph.PlanOptions{Choose: graph.ForceVariants(map[string]string{"softmax": "fast"})}.Variant(n, target)
+	require.ErrorContains(t, err, `softmax [2,3] has no variant "fast" for discrete adapters: choose one of ["shared" "serial"]`)
+}
+
 func TestGridCoversEveryGroup(t *testing.T) {
 	for _, n := range []int{1, 64, graph.MaxGroups, graph.MaxGroups + 1, 1 << 20, 1 << 24} {
 		grid := graph.Grid(n)

@@ -128,10 +128,12 @@ type fusedParams struct {
 // fusedWidth is the greatest width of a head whose row fits registers.
 const fusedWidth = 64
 
-// fusedTrips are the loop turns of one thread of the fused kernel.
+// fusedTrips are the loop turns of one thread of the fused kernel: for each sixteen tokens, whole or not, the loads, twice the
+// tokens with a row each, and a row of its own.
 func (s attentionShape) fusedTrips() int {
 	quads := s.width / 4
-	return s.tokens*(2*quads+2) + graph.CeilDiv(s.tokens, 16)*(2*quads+1) + 2*quads
+	chunk := 1 + graph.CeilDiv(quads, 4) + 2*16*(1+quads) + quads
+	return graph.CeilDiv(s.tokens, 16)*chunk + 2*quads
 }
 
 // fusable reports whether the fused kernel can compute the shape.

@@ -325,6 +325,9 @@ func TestTripsByHand(t *testing.T) {
 		// 2320 rows in 37 chunks of 63 at most, then the 37.
 		{graph.Case{Name: "layernorm_grad_gain", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "", []int{63, 37}},
 		{graph.Case{Name: "pair_distance_grad", Shapes: rows(graph.Shape{3, 7}, graph.Shape{41, 7}, graph.Shape{3, 41})}, graph.Discrete, "", []int{41}},
+		// Sixteen tokens, though there are five: one turn, one load, twice (a turn and a vector), a vector; two vectors beside.
+		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "fused", []int{1 + 1 + 2*16*2 + 1 + 2}},
+		{graph.Case{Name: "permute", Shapes: rows(graph.Shape{5, 3}), Attrs: []int{1, 0}}, graph.Discrete, "", []int{8 + 4*(1+8)}},
 		{graph.Case{Name: "gelu", Shapes: rows(graph.Shape{1000})}, graph.Software, "", []int{32}},
 		{graph.Case{Name: "accumulate", Shapes: rows(graph.Shape{1000}, graph.Shape{1000}, graph.Shape{1})}, graph.Discrete, "", []int{4}},
 		// Chunks of 4096 elements, then the three of the larger tensor.

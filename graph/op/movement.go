@@ -201,7 +201,7 @@ func permuteLaunch(n *graph.Node, t graph.Target) graph.Launch {
 		}
 	}
 	d := elements(t, "movement", "permute", size, p, bindIn("x", 0), bindOut())
-	d.Trips = (d.Trips + 1) * MaxRank
+	d.Trips += (d.Trips + 1) * MaxRank
 	d.Consts = append(d.Consts, graph.Const{Name: "RANK", Value: fmt.Sprintf("%du", max(1, len(dims)))})
 	return launch(d)
 }
