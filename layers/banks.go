@@ -6,9 +6,9 @@ import (
 	"goxkd/graph"
 )
 
-// Layout makes banks with room for tensors of the shapes of the parameters, one layout for one list and limit whatever the
+// layout makes banks with room for tensors of the shapes of the parameters, one layout for one list and limit whatever the
 // banks hold: parameters, gradients, moments.
-func Layout(g *graph.Graph, prefix string, list []*Param, limit int64, transient bool) []Bank {
+func layout(g *graph.Graph, prefix string, list []*Param, limit int64) []Bank {
 	sizes := make([]int, len(list))
 	for i, q := range list {
 		sizes[i] = q.Shape.Size()
@@ -16,7 +16,7 @@ func Layout(g *graph.Graph, prefix string, list []*Param, limit int64, transient
 	segment, spans, elements := graph.BankLayout(sizes, limit)
 	banks := make([]Bank, len(elements))
 	for i, n := range elements {
-		banks[i].Node = g.NewBank(fmt.Sprintf("%s/%d", prefix, i), n, transient)
+		banks[i].Node = g.NewBank(fmt.Sprintf("%s/%d", prefix, i), n, false)
 	}
 	for i, q := range list {
 		b := &banks[segment[i]]

@@ -103,7 +103,7 @@ type Bank struct {
 
 // PlaceInBanks puts parameters into banks named after the prefix, in their order; no bank exceeds limit bytes (0: no limit).
 func (p *Params) PlaceInBanks(prefix string, list []*Param, limit int64) []Bank {
-	banks := Layout(p.G, prefix, list, limit, false)
+	banks := layout(p.G, prefix, list, limit)
 	for _, b := range banks {
 		for i, q := range b.Params {
 			q.Node = p.G.InBank(b.Node, q.Name, q.Trained, b.Spans[i].Offset, q.Shape...)
