@@ -307,8 +307,16 @@ func (Device) Binding() int64 { return 0 }
 // NewStore implements graph.Device.
 func (Device) NewStore() graph.Store { return NewStore[float32]() }
 
-// Compile implements graph.Device.
-func (Device) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor, error) {
+// Compile implements graph.Device. What the free memory cannot hold is refused with graph.ErrTooLarge: the Go runtime's own
+// refusal is a stack trace.
+func (d Device) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor, error) {
+	need, err := d.Announce(g, opt)
+	if err != nil {
+		return nil, err
+	}
+	if have := freeMemory(); have > 0 && need > have {
+		return nil, fmt.Errorf("cpu: the plan holds %d MB, and %d MB are free: %w", need/1e6, have/1e6, graph.ErrTooLarge)
+	}
 	return New[float32](g, opt, Options{})
 }
 

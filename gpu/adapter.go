@@ -8,7 +8,9 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"reflect"
 	"runtime"
 	"sort"
 	"strconv"
@@ -34,7 +36,7 @@ type Adapter struct {
 // Limits are the adapter's limits that kernels and plans depend on.
 type Limits struct {
 	StorageBinding  int64 // bytes of one storage binding
-	Buffer          int64 // bytes of one buffer
+	Buffer          int64 // bytes of one buffer; NoLimit where the driver knows none
 	StorageBuffers  int   // storage buffers of one kernel
 	Invocations     int   // threads of one workgroup
 	WorkgroupMemory int   // bytes of workgroup memory
@@ -68,15 +70,15 @@ func enumerate(inst *wgpu.Instance) []found {
 	var list []found
 	for _, h := range inst.EnumerateAdapters(nil) {
 		p := h.GetProperties()
-		l := h.GetLimits().Limits
+		l := limitsOf(h)
 		a := Adapter{
 			Name:    p.Name,
 			Backend: p.BackendType.String(),
 			Vendor:  p.VendorName,
 			Driver:  p.DriverDescription,
 			Limits: Limits{
-				StorageBinding:  int64(min(l.MaxStorageBufferBindingSize, 1<<62)),
-				Buffer:          int64(min(l.MaxBufferSize, 1<<62)),
+				StorageBinding:  int64(min(l.MaxStorageBufferBindingSize, NoLimit)),
+				Buffer:          int64(min(l.MaxBufferSize, NoLimit)),
 				StorageBuffers:  int(l.MaxStorageBuffersPerShaderStage),
 				Invocations:     int(l.MaxComputeInvocationsPerWorkgroup),
 				WorkgroupMemory: int(l.MaxComputeWorkgroupStorageSize),
@@ -96,6 +98,35 @@ func enumerate(inst *wgpu.Instance) []found {
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Class < list[j].Class })
 	return list
 }
+
+// limitsOf gives an adapter's limits in a form that can be asked for. A field with all bits set means to the library that
+// nothing is asked, and the device gets WebGPU's default, such as 256 MiB for a buffer; drivers answer with just that
+// where they know no limit.
+func limitsOf(h *wgpu.Adapter) wgpu.Limits {
+	l := h.GetLimits().Limits
+	askable(&l)
+	return l
+}
+
+func askable(l *wgpu.Limits) {
+	fields := reflect.ValueOf(l).Elem()
+	for i := range fields.NumField() {
+		// Half of the range is beyond any machine; a few limits are powers of two or sizes that get rounded up.
+		switch f := fields.Field(i); f.Kind() {
+		case reflect.Uint32:
+			if f.Uint() == math.MaxUint32 {
+				f.SetUint(1 << 31)
+			}
+		case reflect.Uint64:
+			if f.Uint() == math.MaxUint64 {
+				f.SetUint(NoLimit)
+			}
+		}
+	}
+}
+
+// NoLimit is what Limits.Buffer is where the driver knows no limit.
+const NoLimit = 1 << 62
 
 // Adapters lists the adapters: discrete first, then integrated, then software.
 func Adapters() ([]Adapter, error) {

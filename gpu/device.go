@@ -137,7 +137,7 @@ func (d *Device) open(sel string) error {
 	}
 	d.adapter, d.handle = list[at].Adapter, list[at].handle
 	// Zero limits would ask for zeros: the adapter's own are asked for.
-	d.limits = d.handle.GetLimits().Limits
+	d.limits = limitsOf(d.handle)
 	d.dev, err = d.handle.RequestDevice(&wgpu.DeviceDescriptor{RequiredLimits: &wgpu.RequiredLimits{Limits: d.limits}})
 	if err != nil {
 		d.handle.Release()

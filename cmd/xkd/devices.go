@@ -8,8 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"goxkd/cpu"
-	"goxkd/gpu"
+	"goxkd/device"
 )
 
 // devicesReport is the JSON form of `xkd devices`.
@@ -25,11 +24,11 @@ type adapterReport struct {
 	Class   string `json:"class"`
 	Backend string `json:"backend"`
 	Driver  string `json:"driver"`
-	// Bytes of one buffer and of one storage binding, of workgroup memory; threads of one workgroup.
-	MaxBuffer       int64 `json:"max_buffer_bytes"`
-	MaxBinding      int64 `json:"max_binding_bytes"`
-	WorkgroupMemory int   `json:"workgroup_memory_bytes"`
-	Invocations     int   `json:"workgroup_threads"`
+	// Bytes of one buffer (null where the driver knows no limit) and of one storage binding, of workgroup memory; threads of one workgroup.
+	MaxBuffer       *int64 `json:"max_buffer_bytes"`
+	MaxBinding      int64  `json:"max_binding_bytes"`
+	WorkgroupMemory int    `json:"workgroup_memory_bytes"`
+	Invocations     int    `json:"workgroup_threads"`
 }
 
 type cpuReport struct {
@@ -53,24 +52,24 @@ A software adapter computes on the CPU's cores. The last line says which device 
 		Example: "  xkd devices\n  xkd devices --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := devicesReport{Adapters: []adapterReport{}, CPU: cpuReport{cpu.Device{}.Name(), runtime.GOMAXPROCS(0)}}
-			adapters, err := gpu.Adapters()
-			if err != nil && !errors.Is(err, gpu.ErrNoAdapter) {
+			r := devicesReport{Adapters: []adapterReport{}, CPU: cpuReport{device.CPU(), runtime.GOMAXPROCS(0)}}
+			adapters, err := device.Adapters()
+			if err != nil && !errors.Is(err, device.ErrNoAdapter) {
 				return err
 			}
 			for i, a := range adapters {
 				r.Adapters = append(r.Adapters, adapterReport{
 					Number: i, Name: a.Name, Class: a.Class.String(), Backend: a.Backend, Driver: a.Driver,
-					MaxBuffer: a.Limits.Buffer, MaxBinding: a.Limits.StorageBinding,
+					MaxBuffer: limited(a.Limits.Buffer), MaxBinding: a.Limits.StorageBinding,
 					WorkgroupMemory: a.Limits.WorkgroupMemory, Invocations: a.Limits.Invocations,
 				})
 			}
 			if len(adapters) == 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", oneLine(err))
 			}
-			choice := chooseAuto(cmd.Context())
-			defer choice.close()
-			r.Auto = autoReport{choice.flag, choice.dev.Name(), choice.reason}
+			choice := device.Auto(cmd.Context())
+			defer choice.Device.Close()
+			r.Auto = autoReport{choice.Name, choice.Device.Name(), choice.Reason}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), r)
 			}
@@ -81,11 +80,26 @@ A software adapter computes on the CPU's cores. The last line says which device 
 	return cmd
 }
 
+// limited is nil for no limit.
+func limited(bytes int64) *int64 {
+	if bytes == device.NoLimit {
+		return nil
+	}
+	return &bytes
+}
+
+func atMost(bytes *int64) string {
+	if bytes == nil {
+		return "any"
+	}
+	return megabytes(*bytes)
+}
+
 func (r devicesReport) print(cmd *cobra.Command) error {
 	t := newTable("--device", "name", "class", "backend", "driver", ">buffer", ">binding", ">workgroup")
 	for _, a := range r.Adapters {
 		t.add(strconv.Itoa(a.Number), a.Name, a.Class, a.Backend, a.Driver,
-			megabytes(a.MaxBuffer), megabytes(a.MaxBinding), fmt.Sprintf("%d KiB", a.WorkgroupMemory>>10))
+			atMost(a.MaxBuffer), megabytes(a.MaxBinding), fmt.Sprintf("%d KiB", a.WorkgroupMemory>>10))
 	}
 	t.add("cpu", r.CPU.Name, "cpu", "Go", "", "", "", "")
 	if err := t.print(cmd.OutOrStdout()); err != nil {

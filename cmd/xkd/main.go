@@ -35,7 +35,6 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 			code = exitFailure
 		}
 	}()
-	quietDriver()
 	ctx, stop := interruptible(stderr)
 	defer stop()
 	root := newRoot()

@@ -13,20 +13,6 @@ import (
 	"goxkd/graph"
 )
 
-const shadersUsage = "lay the .wgsl files of this `folder` over the built-in kernels"
-
-// layOver has a device compile a user's kernels in place of the built-in ones.
-func layOver(dev graph.Device, dir string) error {
-	if dir == "" {
-		return nil
-	}
-	d, ok := dev.(*gpu.Device)
-	if !ok {
-		return usagef("--shaders: %s runs no kernels; give a GPU by --device", dev.Name())
-	}
-	return d.Overlay(dir)
-}
-
 func newShader() *cobra.Command {
 	var class, variant, which, dir string
 	var shapes []string
