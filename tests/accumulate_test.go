@@ -18,10 +18,8 @@ import (
 func TestAccumulatedRunResumes(t *testing.T) {
 	c := smallConfig(t, xkd.MATS, 4)
 	c.Train.Accumulate = 3
-	src := synthetic.New(c.Generated())
 	run := func(ctx context.Context, out string, opt xkd.RunOptions) *xkd.Summary {
-		opt.Out = out
-		s, err := xkd.Run(ctx, cpu.Device{}, src, c, opt)
+		s, err := runIn(t, ctx, cpu.Device{}, c, out, opt)
 		require.NoError(t, err)
 		return s
 	}
@@ -51,7 +49,7 @@ func TestFeaturesSeeTrainedWeights(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dev := open(t)
 			c := smallConfig(t, xkd.XKD, 60)
-			trainer, err := xkd.NewTrainer(dev, c)
+			trainer, err := xkd.New(c, dev)
 			require.NoError(t, err)
 			defer trainer.Close()
 			f, err := xkd.BuildFeatures(c, xkd.Video, xkd.Student, c.Train.Batch, xkd.FeatureOptions{})

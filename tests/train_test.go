@@ -34,10 +34,19 @@ func smallConfig(t *testing.T, variant string, steps int) xkd.Config {
 
 func run(t *testing.T, dev graph.Device, c xkd.Config, out string, opt xkd.RunOptions) *xkd.Summary {
 	t.Helper()
-	opt.Out = out
-	s, err := xkd.Run(context.Background(), dev, synthetic.New(c.Generated()), c, opt)
+	s, err := runIn(t, context.Background(), dev, c, out, opt)
 	require.NoError(t, err)
 	return s
+}
+
+// runIn trains on generated clips into a folder.
+func runIn(t *testing.T, ctx context.Context, dev graph.Device, c xkd.Config, out string, opt xkd.RunOptions) (*xkd.Summary, error) {
+	t.Helper()
+	opt.Folder = out
+	trainer, err := xkd.New(c, dev)
+	require.NoError(t, err)
+	defer trainer.Close()
+	return trainer.Run(ctx, synthetic.New(c.Generated()), opt)
 }
 
 // devices runs a test on both paths.
@@ -57,7 +66,7 @@ func TestResumeIsExact(t *testing.T) {
 		stopped := filepath.Join(dir, "stopped")
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		s, err := xkd.Run(ctx, dev, synthetic.New(c.Generated()), c, xkd.RunOptions{Out: stopped, Workers: 2, Progress: func(p xkd.Progress) {
+		s, err := runIn(t, ctx, dev, c, stopped, xkd.RunOptions{Workers: 2, Progress: func(p xkd.Progress) {
 			if p.Step == 3 {
 				cancel()
 			}
@@ -132,7 +141,7 @@ func TestMemoryIsConstant(t *testing.T) {
 	var counts gpu.Counts
 	steps := c.Train.Steps
 	run(t, dev, c, t.TempDir(), xkd.RunOptions{
-		Every: 10_000,
+		SaveEvery: 10_000,
 		Start: func(s xkd.Start) { bytes = s.Bytes },
 		Progress: func(p xkd.Progress) {
 			switch {

@@ -90,7 +90,7 @@ func (w *watched) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor
 func TestViewsShowTrainingsMasks(t *testing.T) {
 	c := smallConfig(t, xkd.XKD, 3)
 	dev := &watched{Device: cpu.Device{}}
-	trainer, err := xkd.NewTrainer(dev, c)
+	trainer, err := xkd.New(c, dev)
 	require.NoError(t, err)
 	defer trainer.Close()
 	loader, err := views.NewLoader(t.Context(), synthetic.New(c.Generated()), c.Spec(), views.LoaderConfig{Batch: c.Train.Batch, Seed: c.Train.Seed})

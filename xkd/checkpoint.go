@@ -80,14 +80,15 @@ type Loaded struct {
 	stale  error // why it can be probed but not resumed
 }
 
-// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too.
+// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too. Errors are ErrNoCheckpoint and
+// ErrDamaged.
 func LoadCheckpoint(path string) (*Loaded, error) {
 	f, err := safetensors.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no checkpoint %s: xkd train writes one into its output folder", path)
+		return nil, fmt.Errorf("%s: %w", path, ErrNoCheckpoint)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint %w; use an intact copy, or train again", err)
+		return nil, fmt.Errorf("%w: %w; use an intact copy, or train again", ErrDamaged, err)
 	}
 	l := &Loaded{Path: path, File: f}
 	text, current := f.Metadata[metaConfig]
@@ -100,13 +101,13 @@ func LoadCheckpoint(path string) (*Loaded, error) {
 			l.stale = sameClips(l.Config, former)
 		}
 	default:
-		return nil, fmt.Errorf("%s holds tensors but no configuration: it is no checkpoint of a training run", path)
+		return nil, fmt.Errorf("%w: %s holds tensors but no configuration: no training run wrote it", ErrDamaged, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: the configuration in its metadata cannot be used: %w", path, err)
+		return nil, fmt.Errorf("%w: %s: the configuration in its metadata cannot be used: %w", ErrDamaged, path, err)
 	}
 	if l.Done, err = strconv.Atoi(f.Metadata[metaStep]); err != nil || l.Done < 0 {
-		return nil, fmt.Errorf("%s: the step count %q in its metadata is damaged", path, f.Metadata[metaStep])
+		return nil, fmt.Errorf("%w: %s: the step count in its metadata is %q", ErrDamaged, path, f.Metadata[metaStep])
 	}
 	return l, nil
 }
@@ -115,10 +116,10 @@ func LoadCheckpoint(path string) (*Loaded, error) {
 func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	t, ok := l.File.Tensors[n.Name]
 	if !ok {
-		return nil, fmt.Errorf("%s has no tensor %s: it is of another configuration", l.Path, n.Name)
+		return nil, fmt.Errorf("%w: %s has no tensor %s", ErrDamaged, l.Path, n.Name)
 	}
 	if !n.Shape.Equal(t.Shape) {
-		return nil, fmt.Errorf("%s: %s has shape %v, this configuration needs %v: give the preset and variant it was trained with", l.Path, n.Name, graph.Shape(t.Shape), n.Shape)
+		return nil, fmt.Errorf("%w: %s: %s has shape %v, its configuration needs %v", ErrDamaged, l.Path, n.Name, graph.Shape(t.Shape), n.Shape)
 	}
 	return t.Data, nil
 }
@@ -137,14 +138,14 @@ func (l *Loaded) Contradictions(c Config) []Change {
 // Resume sets the trainer to a checkpoint's state; a configuration that contradicts the checkpoint's is refused.
 func (t *Trainer) Resume(l *Loaded) error {
 	if l.stale != nil {
-		return fmt.Errorf("%s cannot be resumed: %w", l.Path, l.stale)
+		return fmt.Errorf("%s: %w: %w", l.Path, ErrContradiction, l.stale)
 	}
 	if changes := l.Contradictions(t.Config); len(changes) > 0 {
 		var parts []string
 		for _, d := range changes {
 			parts = append(parts, fmt.Sprintf("%s is %s there and %s here", d.Path, d.A.Text(), d.B.Text()))
 		}
-		return fmt.Errorf("%s was trained with other settings: %s: resume with its own, or train anew in another folder", l.Path, strings.Join(parts, ", "))
+		return fmt.Errorf("%s: %w: %s: resume with its own, or train anew in another folder", l.Path, ErrContradiction, strings.Join(parts, ", "))
 	}
 	var errs []error
 	for _, n := range t.Step.Kept() {

@@ -89,7 +89,7 @@ func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints 
 		}
 	}
 	if len(src.Classes()) < 2 {
-		return nil, errors.New("the clips have no labels: probing needs two classes or more, as sub-folders or a labels.csv")
+		return nil, fmt.Errorf("%w: probing needs two classes or more, as sub-folders or a labels.csv", ErrNoLabels)
 	}
 	clips := choose(src, opt.Clips)
 	x := extractor{dev: dev, config: c, src: src, checkpoints: checkpoints, opt: opt}
@@ -174,7 +174,7 @@ func divide(src media.Source, used []int, seeds int) ([]split, error) {
 			sp = split{order[:cut], order[cut:]}
 		}
 		if len(sp.train) < 2 || len(sp.test) < 1 {
-			return nil, fmt.Errorf("%d readable labelled clips are too few to probe: give three or more", len(used))
+			return nil, fmt.Errorf("%w: %d labelled ones can be read: give three or more", ErrTooFewClips, len(used))
 		}
 		out = append(out, sp)
 	}
@@ -216,22 +216,12 @@ const chunk = 192
 // extract gives, per modality, the features of each network (checkpoints first, then one untrained per seed) as rows, and the
 // clips that could be read. A modality that the source lacks gets nil.
 func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]float64, used []int, bad []media.BadFile, err error) {
-	type encoder struct {
-		f *Features
-		e graph.Executor
-	}
-	var encoders [2]encoder
+	var encoders [2]*Encoder
 	for _, m := range []Modality{Video, Audio} {
-		f, err := BuildFeatures(x.config, m, x.opt.Role, x.config.Train.Batch, FeatureOptions{})
-		if err != nil {
+		if encoders[m], err = newEncoder(x.config, m, x.dev, EncoderOptions{Role: x.opt.Role, Batch: x.config.Train.Batch}); err != nil {
 			return features, nil, nil, err
 		}
-		e, err := x.dev.Compile(f.Graph, graph.PlanOptions{})
-		if err != nil {
-			return features, nil, nil, err
-		}
-		defer e.Close()
-		encoders[m] = encoder{f, e}
+		defer encoders[m].Close()
 	}
 	networks := len(x.checkpoints) + x.opt.Seeds
 	for at := 0; at < len(clips); at += chunk {
@@ -248,8 +238,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 		}
 		used = append(used, batch.Indices...)
 		for _, m := range []Modality{Video, Audio} {
-			views := [2]View{{Bytes: batch.VideoGlobal}, {Floats: batch.AudioGlobal}}[m]
-			if views.Floats == nil && views.Bytes == nil {
+			if batch.VideoGlobal == nil && m == Video || batch.AudioGlobal == nil && m == Audio {
 				continue
 			}
 			if features[m] == nil {
@@ -258,18 +247,18 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 			en := encoders[m]
 			for i := range features[m] {
 				if i < len(x.checkpoints) {
-					err = en.f.Restore(en.e, x.checkpoints[i])
+					err = en.load(x.checkpoints[i])
 				} else {
-					err = en.f.Weights(en.e, uint64(1000+i-len(x.checkpoints)))
+					err = en.draw(uint64(1000 + i - len(x.checkpoints)))
 				}
 				if err != nil {
 					return features, nil, nil, err
 				}
-				pooled, err := en.f.Extract(ctx, en.e, views)
+				pooled, err := en.encode(ctx, batch)
 				if err != nil {
 					return features, nil, nil, err
 				}
-				dim := x.config.Model.Encoder.Dim
+				dim := en.Dim()
 				for ; len(pooled) > 0; pooled = pooled[dim:] {
 					row := make([]float64, dim)
 					for k, v := range pooled[:dim] {

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"goxkd/graph"
 	"goxkd/media"
 	"goxkd/media/views"
 )
@@ -23,12 +22,12 @@ const (
 	MetricsFile    = "metrics.jsonl"
 )
 
-// RunOptions say where a run writes and how it is watched.
+// RunOptions say where a run writes, and hold the hooks by which it is watched.
 type RunOptions struct {
-	Out     string // folder; made if missing
-	Resume  bool   // go on from Out's checkpoint
-	Every   int    // steps between checkpoints; 0 means 500
-	Workers int    // goroutines that prepare clips; 0 means one per core
+	Folder    string // for the checkpoint and the metrics; made if missing. "" writes nothing
+	Resume    bool   // go on from the folder's checkpoint
+	SaveEvery int    // steps between checkpoints; 0 means 500
+	Workers   int    // goroutines that prepare clips; 0 means one per core
 	// Start is called once, before the first step.
 	Start func(Start)
 	// Progress is called after every step.
@@ -77,61 +76,90 @@ type metric struct {
 	Skipped int                `json:"skipped"`
 }
 
-// Run trains a configuration on a source to its last step. When ctx is cancelled it finishes the step, saves and returns a summary
-// with Stopped set. A run that was stopped and resumed gives the same bits as one that was not.
-func Run(ctx context.Context, dev graph.Device, src media.Source, c Config, opt RunOptions) (*Summary, error) {
-	if opt.Every <= 0 {
-		opt.Every = 500
+// Run trains on a source to the configuration's last step. When ctx is cancelled it finishes the step, saves and returns a
+// summary with Stopped set. A run that was stopped and resumed gives the same bits as one that was not. Errors are
+// ErrFolder, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrContradiction, ErrDiverged, or the source's.
+func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*Summary, error) {
+	if opt.SaveEvery <= 0 {
+		opt.SaveEvery = 500
 	}
-	path := filepath.Join(opt.Out, CheckpointFile)
-	if err := PrepareFolder(opt.Out, opt.Resume); err != nil {
-		return nil, err
-	}
-	t, err := NewTrainer(dev, c)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	if opt.Resume {
-		l, err := LoadCheckpoint(path)
-		if err != nil {
+	keep := &record{}
+	if opt.Folder != "" {
+		if err := PrepareFolder(opt.Folder, opt.Resume); err != nil {
 			return nil, err
 		}
-		if err := t.Resume(l); err != nil {
+		keep.checkpoint = filepath.Join(opt.Folder, CheckpointFile)
+		if opt.Resume {
+			l, err := LoadCheckpoint(keep.checkpoint)
+			if err != nil {
+				return nil, err
+			}
+			if err := t.Resume(l); err != nil {
+				return nil, err
+			}
+		}
+		var err error
+		if keep.metrics, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
 			return nil, err
 		}
+		defer keep.metrics.Close()
 	}
-	metrics, err := openMetrics(filepath.Join(opt.Out, MetricsFile), t.done)
-	if err != nil {
-		return nil, err
-	}
-	defer metrics.Close()
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
-	loader, err := views.NewLoader(loading, src, c.Spec(), views.LoaderConfig{
-		Batch: c.Train.Batch, Seed: c.Train.Seed, Workers: opt.Workers, StartStep: t.done * t.MicroBatches(),
+	loader, err := views.NewLoader(loading, src, t.Config.Spec(), views.LoaderConfig{
+		Batch: t.Config.Train.Batch, Seed: t.Config.Train.Seed, Workers: opt.Workers, StartStep: t.done * t.MicroBatches(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer loader.Close()
 	if opt.Start != nil {
-		opt.Start(Start{dev.Name(), t.Bytes(), t.Step.Trainable(), src.Len(), t.done, c.Train.Steps})
+		opt.Start(Start{t.device, t.Bytes(), t.Step.Trainable(), src.Len(), t.done, t.Config.Train.Steps})
 	}
-	return t.loop(ctx, loader, metrics, path, opt)
+	return t.loop(ctx, loader, keep, opt)
+}
+
+// record is what a run leaves in its folder; the zero value leaves nothing.
+type record struct {
+	checkpoint string
+	metrics    *os.File
+}
+
+// step appends a line of metrics.
+func (r *record) step(m metric) error {
+	if r.metrics == nil {
+		return nil
+	}
+	line, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if _, err := r.metrics.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	return nil
+}
+
+// save writes the checkpoint, after the metrics that belong to it.
+func (r *record) save(t *Trainer) error {
+	if r.metrics == nil {
+		return nil
+	}
+	err := r.metrics.Sync()
+	if err == nil {
+		err = t.Save(r.checkpoint)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	return nil
 }
 
 // loop trains until the last step or until ctx ends.
-func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.File, path string, opt RunOptions) (*Summary, error) {
+func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, opt RunOptions) (*Summary, error) {
 	began := time.Now()
-	s := &Summary{Checkpoint: path, Steps: t.done}
+	s := &Summary{Checkpoint: keep.checkpoint, Steps: t.done}
 	rate := newRate()
-	save := func() error {
-		if err := metrics.Sync(); err != nil {
-			return fmt.Errorf("%s: %w", metrics.Name(), err)
-		}
-		return t.Save(path)
-	}
 	saved := -1
 	steps := t.Config.Train.Steps
 	for t.done < steps && ctx.Err() == nil {
@@ -140,7 +168,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 			if ctx.Err() != nil {
 				break
 			}
-			return nil, errors.Join(err, save())
+			return nil, errors.Join(err, keep.save(t))
 		}
 		lr := t.Config.At(t.done).LR
 		// A step is finished once begun: a half-run step would leave the weights undefined.
@@ -153,12 +181,8 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 		}
 		stats := loader.Stats()
 		s.Steps, s.Losses, s.Skipped, s.Bad = t.done, losses, stats.Skipped, stats.Reasons
-		line, err := json.Marshal(metric{t.done, losses.Map(), lr, time.Since(began).Seconds(), stats.Skipped})
-		if err != nil {
+		if err := keep.step(metric{t.done, losses.Map(), lr, time.Since(began).Seconds(), stats.Skipped}); err != nil {
 			return nil, err
-		}
-		if _, err := metrics.Write(append(line, '\n')); err != nil {
-			return nil, fmt.Errorf("%s: %w; free some space or choose another --out, then --resume", metrics.Name(), err)
 		}
 		rate.add(stats.WaitSeconds)
 		if opt.Progress != nil {
@@ -170,9 +194,9 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 			}
 			opt.Progress(p)
 		}
-		if t.done%opt.Every == 0 || t.done == steps {
-			if err := save(); err != nil {
-				return nil, fmt.Errorf("%w; free some space or choose another --out, then --resume", err)
+		if t.done%opt.SaveEvery == 0 || t.done == steps {
+			if err := keep.save(t); err != nil {
+				return nil, err
 			}
 			saved = t.done
 		}
@@ -180,7 +204,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, metrics *os.Fi
 	s.Stopped = t.done < steps
 	s.Seconds = time.Since(began).Seconds()
 	if saved != t.done {
-		if err := save(); err != nil {
+		if err := keep.save(t); err != nil {
 			return nil, err
 		}
 	}
@@ -199,23 +223,24 @@ func next(loader *views.Loader, n int) (list []*views.Batch, err error) {
 	return list, nil
 }
 
-// PrepareFolder makes a run's folder, sees that it can be written and that it holds a checkpoint to resume, or else none
-// that would be overwritten. Run does it too; callers with slow work before Run may ask earlier.
+// PrepareFolder makes a run's folder, sees that it can be written (else ErrFolder) and that it holds a checkpoint to resume
+// (else ErrNoCheckpoint), or else none that would be overwritten (else ErrCheckpointExists). Run does it too; callers with
+// slow work before Run may ask earlier.
 func PrepareFolder(dir string, resume bool) error {
 	checkpoint := filepath.Join(dir, CheckpointFile)
 	_, err := os.Stat(checkpoint)
 	switch {
 	case resume && err != nil:
-		return fmt.Errorf("there is no checkpoint to resume at %s: leave out --resume to start anew", checkpoint)
+		return fmt.Errorf("%s: %w", checkpoint, ErrNoCheckpoint)
 	case !resume && err == nil:
-		return fmt.Errorf("%s exists: give --resume to go on from it, or another --out", checkpoint)
+		return fmt.Errorf("%s: %w", checkpoint, ErrCheckpointExists)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot make the output folder %s: %w; choose another with --out", dir, err)
+		return fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	probe, err := os.CreateTemp(dir, ".write-*")
 	if err != nil {
-		return fmt.Errorf("cannot write into %s: %w; choose another folder with --out", dir, err)
+		return fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	probe.Close()
 	os.Remove(probe.Name())
@@ -227,7 +252,7 @@ func PrepareFolder(dir string, resume bool) error {
 func openMetrics(path string, done int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("cannot write metrics: %w; choose another --out", err)
+		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	var keep int64
 	r := bufio.NewReader(f)
@@ -244,7 +269,7 @@ func openMetrics(path string, done int) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
 	}
 	return f, nil
 }

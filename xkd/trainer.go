@@ -26,13 +26,15 @@ func (l Losses) Map() map[string]float32 {
 type Trainer struct {
 	Config Config
 	Step   *Step
+	device string
 	store  graph.Store
 	exec   graph.Executor
 	done   int // steps so far
 }
 
-// NewTrainer builds the step, allocates it on the device and draws the first weights.
-func NewTrainer(dev graph.Device, c Config) (*Trainer, error) {
+// New builds a configuration's step, allocates it on the device and draws the first weights. Errors are FieldErrors for
+// settings that cannot be, and graph.ErrTooLarge for what does not fit.
+func New(c Config, dev graph.Device) (*Trainer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -40,7 +42,7 @@ func NewTrainer(dev graph.Device, c Config) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{Config: c, Step: step, store: dev.NewStore()}
+	t := &Trainer{Config: c, Step: step, device: dev.Name(), store: dev.NewStore()}
 	if t.exec, err = dev.Compile(step.Graph, graph.PlanOptions{Store: t.store}); err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing the training step on %s: %w", dev.Name(), err), t.store.Close())
 	}
@@ -82,7 +84,7 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 		}
 		for k, v := range losses {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return losses, fmt.Errorf("step %d: %s is %v; training has diverged: lower optimizer.lr and start again from the last checkpoint", t.done, LossNames[k], v)
+				return losses, fmt.Errorf("%w: %s of step %d is %v: lower optimizer.lr and start again from the last checkpoint", ErrDiverged, LossNames[k], t.done, v)
 			}
 			mean[k] += v / float32(n)
 		}

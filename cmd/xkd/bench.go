@@ -42,7 +42,7 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 			if err := layOver(dev, shaders); err != nil {
 				return err
 			}
-			t, err := xkd.NewTrainer(dev, c)
+			t, err := xkd.New(c, dev)
 			if err != nil {
 				return err
 			}

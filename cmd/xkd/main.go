@@ -41,7 +41,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
 	switch {
 	case err == nil:
@@ -55,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 		fmt.Fprintf(stderr, "xkd: %s\n", oneLine(err))
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "xkd: %s\n", oneLine(err))
+		fmt.Fprintf(stderr, "xkd: %s\n", remedied(cmd, err))
 		return exitFailure
 	}
 }

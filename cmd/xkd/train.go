@@ -77,8 +77,13 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	w := newWatcher(stdout, stderr, f.asJSON)
-	s, err := xkd.Run(ctx, dev, src, c, xkd.RunOptions{
-		Out: f.out, Resume: f.resume, Every: f.saveEvery, Workers: f.workers,
+	t, err := xkd.New(c, dev)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	s, err := t.Run(ctx, src, xkd.RunOptions{
+		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers,
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
 			fmt.Fprintf(stderr, "network:    %s, %s, %s trainable parameters\n", c.Preset, c.Variant, thousands(s.Parameters))

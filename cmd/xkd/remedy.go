@@ -1,0 +1,34 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"goxkd/graph"
+	"goxkd/xkd"
+)
+
+// remedies are the flags and commands that mend what the library refuses; its own messages name none.
+var remedies = []struct {
+	err  error
+	flag string // only where the command has this flag
+	text string
+}{
+	{xkd.ErrCheckpointExists, "resume", "give --resume to go on from it, or another --out"},
+	{xkd.ErrNoCheckpoint, "resume", "leave out --resume to start anew"},
+	{xkd.ErrNoCheckpoint, "", "`xkd train` writes one into its output folder"},
+	{xkd.ErrFolder, "out", "free some space or choose another --out; a checkpoint that is there can be resumed by --resume"},
+	{graph.ErrTooLarge, "batch", "give a smaller --batch or --preset"},
+}
+
+// remedied adds to an error what the user of a command can do about it.
+func remedied(cmd *cobra.Command, err error) string {
+	text := oneLine(err)
+	for _, r := range remedies {
+		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {
+			return text + ": " + r.text
+		}
+	}
+	return text
+}

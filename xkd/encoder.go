@@ -1,0 +1,124 @@
+package xkd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"goxkd/graph"
+	"goxkd/media"
+	"goxkd/media/views"
+)
+
+// Encoder gives features of clips by one trained network of one modality. Its methods are for one goroutine.
+type Encoder struct {
+	Config   Config // of the run that trained it
+	Modality Modality
+	features *Features
+	exec     graph.Executor
+}
+
+// EncoderOptions choose a network; the zero value is the student.
+type EncoderOptions struct {
+	Role  Role // student or teacher
+	Batch int  // clips at a time; 0 means 16
+}
+
+// OpenEncoder loads the encoder of a modality from a checkpoint and allocates it on a device. Errors are ErrNoCheckpoint,
+// ErrDamaged, and graph.ErrTooLarge for what does not fit.
+func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) (*Encoder, error) {
+	l, err := LoadCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Batch <= 0 {
+		opt.Batch = 16
+	}
+	e, err := newEncoder(l.Config, m, dev, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.load(l); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// newEncoder allocates an encoder without weights.
+func newEncoder(c Config, m Modality, dev graph.Device, opt EncoderOptions) (*Encoder, error) {
+	f, err := BuildFeatures(c, m, opt.Role, opt.Batch, FeatureOptions{})
+	if err != nil {
+		return nil, err
+	}
+	e := &Encoder{Config: c, Modality: m, features: f}
+	if e.exec, err = dev.Compile(f.Graph, graph.PlanOptions{}); err != nil {
+		return nil, fmt.Errorf("preparing the %v encoder on %s: %w", m, dev.Name(), err)
+	}
+	return e, nil
+}
+
+// load takes the weights of a checkpoint.
+func (e *Encoder) load(l *Loaded) error { return e.features.Restore(e.exec, l) }
+
+// draw takes first weights, as training begins with.
+func (e *Encoder) draw(seed uint64) error { return e.features.Weights(e.exec, seed) }
+
+// Dim is the number of features of a clip.
+func (e *Encoder) Dim() int { return e.features.Pooled.Shape[1] }
+
+// Bytes is the device memory held.
+func (e *Encoder) Bytes() int64 { return e.exec.Bytes() }
+
+// Close frees the device's memory.
+func (e *Encoder) Close() error { return e.exec.Close() }
+
+// Features gives the pooled features of every clip of a source, in its order: rows of Dim numbers, each of the span in the
+// middle of a clip, without augmentation and masks. The rows of clips that cannot be read are nil, and bad says why. The
+// source's sizes must be those of Options.
+func (e *Encoder) Features(ctx context.Context, clips media.Source) (rows [][]float32, bad []media.BadFile, err error) {
+	if video, audio := media.Modalities(clips); e.Modality == Video && !video || e.Modality == Audio && !audio {
+		return nil, nil, media.LackError{Video: e.Modality == Video, Audio: e.Modality == Audio}
+	}
+	rows = make([][]float32, clips.Len())
+	for at := 0; at < len(rows); at += chunk {
+		indices := make([]int, min(chunk, len(rows)-at))
+		for i := range indices {
+			indices[i] = at + i
+		}
+		batch, failed, err := views.Centre(ctx, clips, e.Config.Spec(), indices, views.CentreOptions{})
+		bad = append(bad, failed...)
+		if ctx.Err() != nil {
+			return nil, bad, ctx.Err()
+		}
+		if err != nil && len(failed) < len(indices) {
+			return nil, bad, err
+		}
+		if err != nil {
+			continue // none of these clips can be read
+		}
+		pooled, err := e.encode(ctx, batch)
+		if err != nil {
+			return nil, bad, err
+		}
+		for i, index := range batch.Indices {
+			rows[index] = pooled[i*e.Dim() : (i+1)*e.Dim() : (i+1)*e.Dim()]
+		}
+	}
+	return rows, bad, nil
+}
+
+// Options are those under which files and folders are opened for this encoder: its sizes, and its modality alone.
+func (e *Encoder) Options() media.FolderOptions {
+	opt := views.OptionsFor(e.Config.Spec())
+	opt.NeedVideo, opt.NeedAudio = e.Modality == Video, e.Modality == Audio
+	return opt
+}
+
+// encode gives the features [n,D] of a batch's global views, nil where it has none of the modality.
+func (e *Encoder) encode(ctx context.Context, b *views.Batch) ([]float32, error) {
+	in := [2]View{{Bytes: b.VideoGlobal}, {Floats: b.AudioGlobal}}[e.Modality]
+	if in.Floats == nil && in.Bytes == nil {
+		return nil, nil
+	}
+	return e.features.Extract(ctx, e.exec, in)
+}

@@ -1,0 +1,24 @@
+package xkd
+
+import "errors"
+
+// Errors that callers may tell apart by errors.Is. Settings that cannot be are FieldError and FieldErrors, by errors.As;
+// what does not fit into memory is graph.ErrTooLarge; a program for media that cannot be run is media.ErrTool.
+var (
+	// ErrFolder means that a run's folder cannot be made or written.
+	ErrFolder = errors.New("the run's folder cannot be written")
+	// ErrCheckpointExists means that a new run would overwrite a checkpoint.
+	ErrCheckpointExists = errors.New("a checkpoint is there already")
+	// ErrNoCheckpoint means that there is no file to load or to resume from.
+	ErrNoCheckpoint = errors.New("there is no checkpoint")
+	// ErrDamaged means that a file is no intact checkpoint of a training run.
+	ErrDamaged = errors.New("no intact checkpoint")
+	// ErrContradiction means that a checkpoint was trained with other settings than those it should go on with.
+	ErrContradiction = errors.New("the checkpoint was trained with other settings")
+	// ErrDiverged means that a loss is not finite; the trainer cannot go on.
+	ErrDiverged = errors.New("training has diverged")
+	// ErrNoLabels means that clips to be judged by their classes have fewer than two.
+	ErrNoLabels = errors.New("the clips have no labels")
+	// ErrTooFewClips means that too few clips can be read for what is asked.
+	ErrTooFewClips = errors.New("too few clips")
+)
