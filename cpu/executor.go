@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"time"
 	"unsafe"
 
 	"goxkd/graph"
@@ -247,31 +248,52 @@ func (e *Executor[T]) Read(n *graph.Node, dst []float32) error {
 
 // Run implements graph.Executor.
 func (e *Executor[T]) Run(ctx context.Context, stages ...graph.Stage) error {
+	return e.run(ctx, stages, func(i int) { e.call(i) })
+}
+
+// Profile implements graph.Profiler.
+func (e *Executor[T]) Profile(ctx context.Context, stages ...graph.Stage) ([]graph.NodeTime, error) {
+	var times []graph.NodeTime
+	err := e.run(ctx, stages, func(i int) {
+		start := time.Now()
+		e.call(i)
+		times = append(times, graph.NodeTime{Node: e.calls[i].Node, Time: time.Since(start)})
+	})
+	return times, err
+}
+
+// run gives the numbers of the stages' calls, in order.
+func (e *Executor[T]) run(ctx context.Context, stages []graph.Stage, call func(i int)) error {
 	for i := range e.calls {
-		c := &e.calls[i]
-		if len(stages) > 0 && !slices.Contains(stages, c.Node.Stage) {
+		if len(stages) > 0 && !slices.Contains(stages, e.calls[i].Node.Stage) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		e.refs[i](c)
-		for k, r := range c.Node.All() {
-			if r.Type != graph.Float32 && k < len(c.Outs) {
-				for j, v := range c.Outs[k] {
-					c.Outs[k][j] = T(r.Type.Round(float64(v)))
-				}
-			}
-		}
-		if e.opt.Poison {
-			for _, s := range e.plan.Frees[i] {
-				for k := range e.slots[s] {
-					e.slots[s][k] = T(math.NaN())
-				}
+		call(i)
+	}
+	return nil
+}
+
+// call computes one node.
+func (e *Executor[T]) call(i int) {
+	c := &e.calls[i]
+	e.refs[i](c)
+	for k, r := range c.Node.All() {
+		if r.Type != graph.Float32 && k < len(c.Outs) {
+			for j, v := range c.Outs[k] {
+				c.Outs[k][j] = T(r.Type.Round(float64(v)))
 			}
 		}
 	}
-	return nil
+	if e.opt.Poison {
+		for _, s := range e.plan.Frees[i] {
+			for k := range e.slots[s] {
+				e.slots[s][k] = T(math.NaN())
+			}
+		}
+	}
 }
 
 // Plan is the plan being run.

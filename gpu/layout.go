@@ -58,8 +58,10 @@ func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
 			err = errors.Join(err, choice)
 			return nil
 		}
-		l.launches[n] = n.Op.Launch(n, t)
-		return l.launches[n].Scratch
+		launch := n.Op.Launch(n, t)
+		launch.Variant = t.Variant
+		l.launches[n] = launch
+		return launch.Scratch
 	}
 	l.opt = opt
 	plan, planErr := graph.NewPlan(g, opt)

@@ -2,36 +2,31 @@ package gpu
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"goxkd/graph"
 )
 
-// NodeTime is what one node of the schedule took.
-type NodeTime struct {
-	Node       *graph.Node
-	Dispatches int
-	Time       time.Duration
-}
-
-// Profile runs the schedule once, like Run, but waits for each node and gives its time, in order. The waiting adds some
-// tens of microseconds to each.
-func (e *Executor) Profile(ctx context.Context) ([]NodeTime, error) {
-	var times []NodeTime
+// Profile implements graph.Profiler. The waiting adds some tens of microseconds to each node.
+func (e *Executor) Profile(ctx context.Context, stages ...graph.Stage) ([]graph.NodeTime, error) {
+	var times []graph.NodeTime
 	err := e.do(func() error {
 		for from := 0; from < len(e.work); {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			to := from + 1
-			for to < len(e.work) && e.work[to].node == e.work[from].node {
+			n, to := e.work[from].node, from+1
+			for to < len(e.work) && e.work[to].node == n {
 				to++
 			}
-			start := time.Now()
-			if err := e.piece(from, to); err != nil {
-				return err
+			if len(stages) == 0 || slices.Contains(stages, n.Stage) {
+				start := time.Now()
+				if err := e.piece(from, to); err != nil {
+					return err
+				}
+				times = append(times, graph.NodeTime{Node: n, Variant: e.layout.launches[n].Variant, Dispatches: to - from, Time: time.Since(start)})
 			}
-			times = append(times, NodeTime{e.work[from].node, to - from, time.Since(start)})
 			from = to
 		}
 		return nil

@@ -1,6 +1,9 @@
 package graph
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Executor runs a plan on one device. Its methods are for one goroutine.
 type Executor interface {
@@ -16,6 +19,20 @@ type Executor interface {
 	// Bytes is the memory held for tensors, on the device where there is one, less that of a store it was compiled against.
 	Bytes() int64
 	Close() error
+}
+
+// Profiler is implemented by executors that can time their nodes one by one.
+type Profiler interface {
+	// Profile runs stages, like Run, but waits for each node and gives its time, in order.
+	Profile(ctx context.Context, stages ...Stage) ([]NodeTime, error)
+}
+
+// NodeTime is what one node of a schedule took.
+type NodeTime struct {
+	Node       *Node
+	Variant    string // by which it was computed, where it has several
+	Dispatches int
+	Time       time.Duration
 }
 
 // Store keeps states on a device, by name. Executors compiled against it share them without copies; it must outlive them.

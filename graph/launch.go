@@ -88,6 +88,7 @@ type Dispatch struct {
 type Launch struct {
 	Dispatches []Dispatch
 	Scratch    []int
+	Variant    string // that was chosen; set by executors
 }
 
 // Grid folds a one-dimensional grid of n workgroups into x and y. Kernels number the groups by

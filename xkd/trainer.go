@@ -96,6 +96,16 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 	return mean, nil
 }
 
+// Profile runs both stages of a step once more, on the views that were written last, and gives the time of each node. It is
+// for measuring: the step is not counted. Where the device cannot, the error is errors.ErrUnsupported.
+func (t *Trainer) Profile(ctx context.Context) ([]graph.NodeTime, error) {
+	p, ok := t.exec.(graph.Profiler)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return p.Profile(ctx)
+}
+
 // micro adds the gradients of one micro-batch to the step's.
 func (t *Trainer) micro(ctx context.Context, b *views.Batch, i int) (losses Losses, err error) {
 	c, n := t.Config, t.MicroBatches()

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"slices"
-	"time"
+	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
-	"goxkd/media/synthetic"
-	"goxkd/media/views"
+	"goxkd/bench"
 	"goxkd/xkd"
 )
 
@@ -17,13 +15,17 @@ func newBench() *cobra.Command {
 	var s settings
 	var device, shaders string
 	var steps, warm int
+	var ops, asJSON bool
 	cmd := &cobra.Command{
 		Use:    "bench",
 		Short:  "Time the training step",
 		Hidden: true,
 		Long: `Bench times training steps on one batch of generated clips, after a few steps that do not count because drivers
-compile in them. Preparing clips is not in the figures; reading the losses back is.`,
-		Example: "  xkd bench --preset nano --device cpu --steps 5",
+compile in them. Preparing clips is not in the figures; reading the losses back is.
+
+With --ops it then runs one step node by node and says where the time goes. On a GPU the waiting for each node adds some tens
+of microseconds to it, so that the sum exceeds a step: look at the shares of what is dear.`,
+		Example: "  xkd bench --preset nano --device cpu --steps 5\n  xkd bench --preset base --ops",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -47,15 +49,20 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 				return err
 			}
 			defer t.Close()
-			times, err := timeSteps(ctx, t, warm, steps)
-			if err != nil {
+			r := benchReport{Preset: c.Preset, Variant: c.Variant, Batch: c.Train.Batch, Accumulate: c.Train.Accumulate, Device: dev.Name(), Bytes: t.Bytes()}
+			if r.Steps, err = bench.TimeSteps(ctx, t, warm, steps); err != nil {
 				return err
 			}
-			slices.Sort(times)
-			median := (times[(len(times)-1)/2] + times[len(times)/2]) / 2
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, %s, batch %d on %s: %.3f s/step (median of %d; %.3f to %.3f), %.1f clips/s, %s\n",
-				c.Preset, c.Variant, c.Train.Batch, dev.Name(), median, len(times), times[0], times[len(times)-1], float64(c.Train.Batch)/median, megabytes(t.Bytes()))
-			return err
+			r.Median = r.Steps.Median()
+			if ops {
+				if r.Operations, err = bench.TimeOperations(ctx, t); err != nil {
+					return fmt.Errorf("--ops: %s: %w", dev.Name(), err)
+				}
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), r)
+			}
+			return r.print(cmd.OutOrStdout())
 		},
 	}
 	fl := cmd.Flags()
@@ -67,30 +74,42 @@ compile in them. Preparing clips is not in the figures; reading the losses back 
 	fl.Int("accumulate", 1, "micro-batches per step")
 	fl.IntVar(&steps, "steps", 10, "steps timed")
 	fl.IntVar(&warm, "warm", 2, "steps before them")
+	fl.BoolVar(&ops, "ops", false, "time the kinds of operations too, one by one")
+	fl.BoolVar(&asJSON, "json", false, "print one JSON document")
 	return cmd
 }
 
-// timeSteps gives the seconds of each step after the first warm ones.
-func timeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) ([]float64, error) {
-	l, err := views.NewLoader(ctx, synthetic.New(t.Config.Generated()), t.Config.Spec(), views.LoaderConfig{Batch: t.Config.Train.Batch, Prefetch: 1})
-	if err != nil {
-		return nil, err
+// benchReport is the JSON form of `xkd bench`.
+type benchReport struct {
+	Preset     string            `json:"preset"`
+	Variant    string            `json:"variant"`
+	Batch      int               `json:"batch"`
+	Accumulate int               `json:"accumulate"`
+	Device     string            `json:"device"`
+	Bytes      int64             `json:"bytes"`
+	Median     float64           `json:"median_seconds"`
+	Steps      bench.Steps       `json:"step_seconds"` // rising
+	Operations []bench.Operation `json:"operations,omitempty"`
+}
+
+func (r benchReport) print(w io.Writer) error {
+	clips := float64(r.Batch*max(r.Accumulate, 1)) / r.Median
+	fmt.Fprintf(w, "%s, %s, batch %d on %s: %.3f s/step (median of %d; %.3f to %.3f), %.1f clips/s, %s\n",
+		r.Preset, r.Variant, r.Batch, r.Device, r.Median, len(r.Steps), r.Steps[0], r.Steps[len(r.Steps)-1], clips, megabytes(r.Bytes))
+	if r.Operations == nil {
+		return nil
 	}
-	batch, err := l.Next()
-	// The loader would go on to the next batch beside the steps that are timed.
-	l.Close()
-	if err != nil {
-		return nil, err
-	}
-	var times []float64
-	for i := range warm + steps {
-		start := time.Now()
-		if _, err := t.Train(ctx, batch); err != nil {
-			return nil, err
+	t := newTable("operation", "variant", ">nodes", ">dispatches", ">ms", ">share", ">GFLOP/s")
+	nodes, dispatches, total := 0, 0, 0.0
+	for _, o := range r.Operations {
+		rate := ""
+		if o.FLOPs > 0 {
+			rate = fmt.Sprintf("%.0f", o.GFLOPs)
 		}
-		if i >= warm {
-			times = append(times, time.Since(start).Seconds())
-		}
+		t.add(o.Op, o.Variant, strconv.Itoa(o.Nodes), strconv.Itoa(o.Dispatches), fmt.Sprintf("%.2f", 1e3*o.Seconds), fmt.Sprintf("%.1f %%", 100*o.Part), rate)
+		nodes, dispatches, total = nodes+o.Nodes, dispatches+o.Dispatches, total+o.Seconds
 	}
-	return times, nil
+	t.add("all", "", strconv.Itoa(nodes), strconv.Itoa(dispatches), fmt.Sprintf("%.2f", 1e3*total), "", "")
+	fmt.Fprintln(w)
+	return t.print(w)
 }

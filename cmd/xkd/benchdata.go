@@ -1,35 +1,29 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"goxkd/bench"
 	"goxkd/media"
 	"goxkd/media/corpus"
 	"goxkd/media/synthetic"
-	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
 // dataBench is what `xkd bench data` measures.
 type dataBench struct {
-	Data        string  `json:"data"`
+	From        string  `json:"data"`
 	Preset      string  `json:"preset"`
-	Clips       int     `json:"clips"`         // of the source
-	OpenSeconds float64 `json:"open_seconds"`  // until the first clip could be asked for
-	Workers     int     `json:"workers"`       // goroutines
-	Source      float64 `json:"source_clips"`  // clips read per second, nothing done with them
-	Batches     float64 `json:"batches_clips"` // clips per second in finished batches
-	Batch       int     `json:"batch"`         // clips per batch
-	Step        float64 `json:"step_seconds"`  // pause after each batch, in place of a training step
-	Waiting     float64 `json:"waiting"`       // share of the time that the steps wait for clips
-	Skipped     int     `json:"skipped"`       // clips that could not be read
+	Clips       int     `json:"clips"`        // of the source
+	OpenSeconds float64 `json:"open_seconds"` // until the first clip could be asked for
+	Workers     int     `json:"workers"`      // goroutines
+	Batch       int     `json:"batch"`        // clips per batch
+	Step        float64 `json:"step_seconds"` // pause after each batch, in place of a training step
+	bench.Data
 }
 
 func newBenchData() *cobra.Command {
@@ -68,7 +62,7 @@ of a large corpus.
 				return err
 			}
 			opt.CacheBytes = -1
-			b := dataBench{Data: data, Preset: preset, Batch: batch, Step: step, Workers: flags.workers}
+			b := dataBench{From: data, Preset: preset, Batch: batch, Step: step, Workers: flags.workers}
 			if b.Workers == 0 {
 				b.Workers = runtime.GOMAXPROCS(0)
 			}
@@ -81,11 +75,10 @@ of a large corpus.
 				}
 			}
 			b.OpenSeconds, b.Clips = time.Since(began).Seconds(), src.Len()
-			limit := time.Duration(seconds * float64(time.Second))
-			if b.Source, err = timeSource(ctx, src, spec, b.Workers, limit); err != nil {
-				return err
-			}
-			if err := b.timeBatches(ctx, src, spec, limit); err != nil {
+			b.Data, err = bench.TimeData(ctx, src, spec, bench.DataOptions{
+				Batch: batch, Workers: b.Workers, Limit: inSeconds(seconds), Step: inSeconds(step),
+			})
+			if err != nil {
 				return err
 			}
 			if asJSON {
@@ -114,55 +107,4 @@ waiting: %.0f %% of the time, with steps of %g s
 	return cmd
 }
 
-// timeSource reads clips in a fixed scattered order and gives those per second.
-func timeSource(ctx context.Context, src media.Source, spec views.Spec, workers int, limit time.Duration) (float64, error) {
-	began := time.Now()
-	var next, done atomic.Int64
-	var work sync.WaitGroup
-	for range workers {
-		work.Go(func() {
-			for time.Since(began) < limit && ctx.Err() == nil {
-				const stride = 7919 // a prime, so that neighbours in time are none in the corpus
-				i := int(next.Add(1)) * stride % src.Len()
-				if _, err := src.Load(ctx, i, media.Span{Seconds: spec.Seconds}); err == nil {
-					done.Add(1)
-				}
-			}
-		})
-	}
-	work.Wait()
-	return float64(done.Load()) / time.Since(began).Seconds(), ctx.Err()
-}
-
-// timeBatches takes batches from a loader, with a pause after each in place of a step. The first,
-// which nothing could have made ahead, is not in the figures.
-func (b *dataBench) timeBatches(ctx context.Context, src media.Source, spec views.Spec, limit time.Duration) error {
-	l, err := views.NewLoader(ctx, src, spec, views.LoaderConfig{Batch: b.Batch, Workers: b.Workers})
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	first, err := l.Next()
-	if err != nil {
-		return err
-	}
-	l.Release(first)
-	began, waited, n := time.Now(), l.Stats().WaitSeconds, 0
-	for n == 0 || time.Since(began) < limit {
-		batch, err := l.Next()
-		if err != nil {
-			return err
-		}
-		l.Release(batch)
-		n++
-		select {
-		case <-time.After(time.Duration(b.Step * float64(time.Second))):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	total := time.Since(began).Seconds()
-	stats := l.Stats()
-	b.Batches, b.Waiting, b.Skipped = float64(n*b.Batch)/total, (stats.WaitSeconds-waited)/total, stats.Skipped
-	return nil
-}
+func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

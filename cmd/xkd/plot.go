@@ -46,7 +46,7 @@ func plotRun(cmd *cobra.Command, run, out string) error {
 		return err
 	}
 	if err := writePicture(out, lossCurves(run, m)); err != nil {
-		return err
+		return fmt.Errorf("--out %s: %w", out, err)
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), out)
 	return nil

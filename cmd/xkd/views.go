@@ -93,7 +93,7 @@ func drawViews(cmd *cobra.Command, f viewsFlags, file string) error {
 		VideoVisible: c.Visible(xkd.Video, f.seed, f.step-1), AudioVisible: c.Visible(xkd.Audio, f.seed, f.step-1),
 	}
 	if err := writePicture(f.out, picture); err != nil {
-		return err
+		return fmt.Errorf("--out %s: %w", f.out, err)
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), f.out)
 	return nil
@@ -124,7 +124,7 @@ type picture interface{ Write(io.Writer) error }
 func writePicture(path string, p picture) error {
 	out, err := os.CreateTemp(filepath.Dir(path), ".picture-*.part")
 	if err != nil {
-		return fmt.Errorf("--out: %w: name a file in a folder that exists and can be written", err)
+		return fmt.Errorf("%w: name a file in a folder that exists and can be written", err)
 	}
 	defer os.Remove(out.Name()) // gone by then where all went well
 	err = p.Write(out)
@@ -137,8 +137,5 @@ func writePicture(path string, p picture) error {
 	if err == nil {
 		err = os.Rename(out.Name(), path)
 	}
-	if err != nil {
-		return fmt.Errorf("--out %s: %w", path, err)
-	}
-	return nil
+	return err
 }

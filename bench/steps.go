@@ -1,0 +1,128 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"goxkd/graph"
+	"goxkd/graph/op"
+	"goxkd/media/synthetic"
+	"goxkd/media/views"
+	"goxkd/xkd"
+)
+
+// ErrNoProfile is returned for a device that cannot tell its nodes' times apart.
+var ErrNoProfile = errors.New("it does not time single operations")
+
+// Steps are the times of training steps in seconds, rising.
+type Steps []float64
+
+// Median is the time in the middle.
+func (s Steps) Median() float64 { return (s[(len(s)-1)/2] + s[len(s)/2]) / 2 }
+
+// TimeSteps times steps (1 or more) on one batch of generated clips, after warm ones that do not count. Preparing clips is not in the
+// times; reading the losses back is.
+func TimeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) (Steps, error) {
+	batches, err := generated(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	var times Steps
+	for i := range warm + steps {
+		start := time.Now()
+		if _, err := t.Train(ctx, batches...); err != nil {
+			return nil, err
+		}
+		if i >= warm {
+			times = append(times, time.Since(start).Seconds())
+		}
+	}
+	slices.Sort(times)
+	return times, nil
+}
+
+// generated gives the micro-batches of a step, all of the same clips.
+func generated(ctx context.Context, t *xkd.Trainer) ([]*views.Batch, error) {
+	l, err := views.NewLoader(ctx, synthetic.New(t.Config.Generated()), t.Config.Spec(), views.LoaderConfig{Batch: t.Config.Train.Batch, Prefetch: 1})
+	if err != nil {
+		return nil, err
+	}
+	b, err := l.Next()
+	// The loader would go on to the next batch beside the steps that are timed.
+	l.Close()
+	if err != nil {
+		return nil, err
+	}
+	batches := make([]*views.Batch, t.MicroBatches())
+	for i := range batches {
+		batches[i] = b
+	}
+	return batches, nil
+}
+
+// Operation is what one kind of operation takes of a step.
+type Operation struct {
+	Op         string  `json:"op"`
+	Variant    string  `json:"variant,omitempty"`
+	Nodes      int     `json:"nodes"`
+	Dispatches int     `json:"dispatches"`
+	Seconds    float64 `json:"seconds"`
+	Part       float64 `json:"part"`             // of all seconds
+	FLOPs      float64 `json:"flops,omitempty"`  // of matrix products alone
+	GFLOPs     float64 `json:"gflops,omitempty"` // per second
+}
+
+// TimeOperations runs one step node by node, after a warm one, and gives the kinds of operations, the dearest first. Waiting for each
+// node adds some tens of microseconds to it on a GPU, and keeps nodes from overlapping: the sum exceeds a step.
+func TimeOperations(ctx context.Context, t *xkd.Trainer) ([]Operation, error) {
+	if _, err := TimeSteps(ctx, t, 0, 1); err != nil {
+		return nil, err
+	}
+	nodes, err := t.Profile(ctx)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, ErrNoProfile
+	}
+	if err != nil {
+		return nil, err
+	}
+	type kind struct{ op, variant string }
+	by := map[kind]*Operation{}
+	total := 0.0
+	var list []*Operation
+	for _, n := range nodes {
+		k := kind{n.Node.Op.Name, n.Variant}
+		s := by[k]
+		if s == nil {
+			s = &Operation{Op: k.op, Variant: k.variant}
+			by[k], list = s, append(list, s)
+		}
+		s.Nodes++
+		s.Dispatches += n.Dispatches
+		s.Seconds += n.Time.Seconds()
+		s.FLOPs += flops(n.Node)
+		total += n.Time.Seconds()
+	}
+	slices.SortStableFunc(list, func(a, b *Operation) int {
+		if a.Seconds > b.Seconds {
+			return -1
+		}
+		return 1
+	})
+	out := make([]Operation, len(list))
+	for i, s := range list {
+		s.Part, s.GFLOPs = s.Seconds/total, s.FLOPs/s.Seconds/1e9
+		out[i] = *s
+	}
+	return out, nil
+}
+
+// flops counts the multiplications and additions of a matrix product; other operations are bound by memory, and count as 0.
+func flops(n *graph.Node) float64 {
+	if n.Op.Name != "matmul" {
+		return 0
+	}
+	m, columns, k := op.MatMulSize(n)
+	return 2 * float64(m) * float64(columns) * float64(k)
+}
