@@ -1,5 +1,3 @@
-// Package check compares executors with each other and with golden figures: single operations, one training step node by
-// node, and whole cases of the released PyTorch code.
 package check
 
 import (

@@ -1,5 +1,3 @@
-// Package cpu runs a plan in plain Go: the reference that every device is compared with, and a training path for machines
-// without a GPU.
 package cpu
 
 import (

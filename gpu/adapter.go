@@ -1,8 +1,3 @@
-// Package gpu runs graphs on WebGPU adapters. It alone knows the WebGPU library.
-//
-// One goroutine owns each device, since the library's error scopes are one stack per device; calls from any other are
-// marshalled to it. What the library would answer with the end of the process (a bad submission, mapped memory that is not
-// there, memory that runs out) is checked before it is asked.
 package gpu
 
 import (

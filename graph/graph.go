@@ -1,5 +1,3 @@
-// Package graph builds a training step as a static graph: nodes with shapes, differentiated while they are built, put in
-// order, and planned for memory. It knows nothing of devices; an Executor runs the plan.
 package graph
 
 import (

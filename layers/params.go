@@ -1,4 +1,3 @@
-// Package layers builds parts of the networks: each function adds nodes to a graph. It knows neither devices nor data.
 package layers
 
 import (

@@ -1,5 +1,3 @@
-// Package safetensors reads and writes the safetensors format: an 8-byte little-endian header length, a JSON header, and the
-// tensors' bytes. Only float32 tensors are read and written, since nothing else occurs in checkpoints and golden cases.
 package safetensors
 
 import (

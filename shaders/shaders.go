@@ -1,7 +1,3 @@
-// Package shaders holds the WGSL files, one per family of operations, and specialises their text.
-//
-// A file is valid as it stands, with defaults for its constants. Specialising replaces the value of constant lines and
-// the file behind include lines, and has no other directive.
 package shaders
 
 import (

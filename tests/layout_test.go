@@ -33,14 +33,19 @@ var allowed = map[string][]string{
 	"media/corpus":    {"internal/files", "media", "media/ffmpeg", "media/pack"},
 	"media/mediatest": {"media", "media/synthetic"}, // helpers of tests
 	"draw":            {"media/views"},
+	"device":          {"graph", "graph/op", "cpu", "gpu"},
 	"xkd":             {"graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "safetensors"},
 	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors"},
-	"cmd/xkd": {"graph", "graph/op", "cpu", "gpu", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
-		"draw", "xkd", "check"},
+	"bench":           {"graph", "graph/op", "media", "media/synthetic", "media/views", "xkd"},
+	"cmd/xkd": {"graph", "graph/op", "gpu", "device", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
+		"draw", "xkd", "check", "bench"},
+	// What a program of a user looks like.
+	"examples/pretrain": {"device", "media", "media/corpus", "media/synthetic", "media/views", "xkd"},
+	"examples/classify": {"device", "media/corpus", "xkd"},
 }
 
 func TestImports(t *testing.T) {
-	seen := map[string]bool{}
+	seen, documented := map[string]bool{}, map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -62,6 +67,8 @@ func TestImports(t *testing.T) {
 			return nil
 		}
 		seen[dir] = true
+		// A program's documentation stands above its main.
+		documented[dir] = documented[dir] || filepath.Base(path) == "doc.go" || filepath.Base(path) == "main.go"
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
 		if err != nil {
 			return err
@@ -83,4 +90,7 @@ func TestImports(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Len(t, seen, len(allowed))
+	for dir := range seen {
+		require.True(t, documented[dir], "%s has no doc.go that says what it promises", dir)
+	}
 }

@@ -142,7 +142,7 @@ func TestMemoryIsConstant(t *testing.T) {
 	steps := c.Train.Steps
 	run(t, dev, c, t.TempDir(), xkd.RunOptions{
 		SaveEvery: 10_000,
-		Start: func(s xkd.Start) { bytes = s.Bytes },
+		Start:     func(s xkd.Start) { bytes = s.Bytes },
 		Progress: func(p xkd.Progress) {
 			switch {
 			case p.Step == 1:

@@ -1,5 +1,3 @@
-// Package xkd is the method: cross-modal knowledge distillation with domain alignment (Sarkar and Etemad, AAAI 2024), as
-// one static graph per training step, with its configuration, schedules, trainer, checkpoints and features.
 package xkd
 
 import (

@@ -1,8 +1,3 @@
-// Package op declares the operations of the trainer, one file per family: shape rule, reference in plain Go with sums in
-// float64, gradient, launch on a GPU and test cases.
-//
-// References are written from the formula for clarity; the cpu executor replaces the two costly ones (matmul and attention)
-// by a BLAS and is tested against them.
 package op
 
 import (

@@ -1,4 +1,3 @@
-// Package mediatest makes files and sources for the tests of media's folders.
 package mediatest
 
 import (
