@@ -49,15 +49,15 @@ func Load(path string) (*File, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder, not a safetensors file", path)
 	}
-	file, err := Decode(bufio.NewReaderSize(f, 1<<20), info.Size())
+	file, err := decode(bufio.NewReaderSize(f, 1<<20), info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return file, nil
 }
 
-// Decode reads a file of the given size in bytes.
-func Decode(r io.Reader, size int64) (*File, error) {
+// decode reads a file of the given size in bytes.
+func decode(r io.Reader, size int64) (*File, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, errors.New("too short to be a safetensors file")

@@ -45,7 +45,7 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, sample().Encode(&b))
 	for n := 0; n < b.Len(); n++ {
-		_, err := Decode(bytes.NewReader(b.Bytes()[:n]), int64(n))
+		_, err := decode(bytes.NewReader(b.Bytes()[:n]), int64(n))
 		require.Error(t, err, "cut at byte %d", n)
 	}
 }
@@ -62,7 +62,7 @@ func TestHostileHeaders(t *testing.T) {
 	} {
 		raw := append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...)
 		raw = append(raw, make([]byte, 8)...)
-		_, err := Decode(bytes.NewReader(raw), int64(len(raw)))
+		_, err := decode(bytes.NewReader(raw), int64(len(raw)))
 		require.Error(t, err, header)
 	}
 }
@@ -74,7 +74,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		file, err := Decode(bytes.NewReader(raw), int64(len(raw)))
+		file, err := decode(bytes.NewReader(raw), int64(len(raw)))
 		if err != nil {
 			return
 		}

@@ -9,8 +9,8 @@ import (
 
 //go:generate go test goxkd/xkd -run TestConfigurationPage -update
 
-// Doc says what a setting, or a section, is.
-type Doc struct {
+// doc says what a setting, or a section, is.
+type doc struct {
 	Text   string // what it is
 	Unit   string // empty where there is none
 	Range  string // what is allowed; empty for sections
@@ -26,7 +26,7 @@ const (
 )
 
 // docs holds what is known of every setting. A star stands for one name: global and local views, video and audio, and so on.
-var docs = map[string]Doc{
+var docs = map[string]doc{
 	"preset":  {"Named set of defaults that the other settings start from.", "", "nano, tiny, tiny_h6, small, small_h12, base, large", "paper (base; the others from the released code, nano from this project)"},
 	"variant": {"xkd: separate networks; xkd_mas: the students share their blocks; xkd_mats: the teachers too.", "", "xkd, xkd_mas, xkd_mats", paper},
 
@@ -141,8 +141,8 @@ var docs = map[string]Doc{
 	"train.freeze_last_layer": {"Steps at the beginning without update of the heads' last layers.", "steps", "0 or more", released},
 }
 
-// docOf finds what is known of a setting; a star in the table stands for one name of the path.
-func docOf(path string) Doc {
+// docOf says what a setting or section is, the zero value where nothing is known; a star in the table stands for one name of the path.
+func docOf(path string) doc {
 	if d, ok := docs[path]; ok {
 		return d
 	}
@@ -152,7 +152,7 @@ func docOf(path string) Doc {
 			return d
 		}
 	}
-	return Doc{}
+	return doc{}
 }
 
 func matches(pattern, names []string) bool {
@@ -167,11 +167,8 @@ func matches(pattern, names []string) bool {
 	return true
 }
 
-// DocOf says what a setting or section is; its zero value stands for what there is not.
-func DocOf(path string) Doc { return docOf(path) }
-
 // comment is the documentation in one text.
-func (d Doc) comment(path string) string {
+func (d doc) comment(path string) string {
 	text := d.Text
 	if d.Range == "" {
 		return text
@@ -179,11 +176,11 @@ func (d Doc) comment(path string) string {
 	if d.Unit != "" {
 		text += " Unit: " + d.Unit + "."
 	}
-	return fmt.Sprintf("%s Range: %s. Default: %s. Source: %s.", text, d.Range, DefaultText(path), d.Source)
+	return fmt.Sprintf("%s Range: %s. Default: %s. Source: %s.", text, d.Range, defaultText(path), d.Source)
 }
 
-// DefaultText is a setting's default: that of preset base and variant xkd, and where others differ.
-func DefaultText(path string) string {
+// defaultText is a setting's default: that of preset base and variant xkd, and where others differ.
+func defaultText(path string) string {
 	of := func(preset, variant string) string {
 		c, err := Default(preset, variant)
 		if err != nil {
@@ -216,8 +213,8 @@ func DefaultText(path string) string {
 	return base
 }
 
-// Page is the documentation of all settings in Markdown.
-func Page() string {
+// referencePage is the documentation of all settings in Markdown.
+func referencePage() string {
 	var b bytes.Buffer
 	b.WriteString(`# Configuration
 
@@ -237,7 +234,7 @@ the preset base and the variant xkd, and in brackets those of others that differ
 		if b.Len() > 0 && !strings.Contains(path, ".") && (path == "preset") {
 			b.WriteString("\n| setting | what it is | unit | range | default | source |\n|---|---|---|---|---|---|\n")
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", path, d.Text, d.Unit, d.Range, DefaultText(path), d.Source)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", path, d.Text, d.Unit, d.Range, defaultText(path), d.Source)
 	})
 	return b.String()
 }

@@ -31,13 +31,13 @@ func PairDistance(g *graph.Graph, x, y *graph.Node) *graph.Node {
 	return g.Apply(pairDistanceOp, nil, x, y)
 }
 
-// MinDistance clamps squared distances from below.
-const MinDistance = 1e-30
+// minDistance clamps squared distances from below.
+const minDistance = 1e-30
 
-// Gammas are the widths of the Gaussian kernels summed in GaussKernel.
-var Gammas = [7]float64{1e-3, 1e-2, 1e-1, 1, 10, 100, 1000}
+// gammas are the widths of the Gaussian kernels summed in GaussKernel.
+var gammas = [7]float64{1e-3, 1e-2, 1e-1, 1, 10, 100, 1000}
 
-// GaussKernel is Σ over Gammas of exp(-gamma·d), element by element.
+// GaussKernel is Σ over gammas of exp(-gamma·d), element by element.
 func GaussKernel(g *graph.Graph, d *graph.Node) *graph.Node { return g.Apply(gaussKernelOp, nil, d) }
 
 func rowMSERef[T graph.Float](c *graph.Call[T]) {
@@ -150,7 +150,7 @@ func pairDistanceRef[T graph.Float](c *graph.Call[T]) {
 					d := float64(v) - float64(yj[k])
 					sum += d * d
 				}
-				c.Out[i*m+j] = T(max(sum, MinDistance))
+				c.Out[i*m+j] = T(max(sum, minDistance))
 			}
 		}
 	})
@@ -182,7 +182,7 @@ func pairDistanceGradRef[T graph.Float](c *graph.Call[T]) {
 func gaussKernelRef[T graph.Float](c *graph.Call[T]) {
 	for i, d := range c.In[0] {
 		var sum float64
-		for _, gamma := range Gammas {
+		for _, gamma := range gammas {
 			sum += math.Exp(-gamma * float64(d))
 		}
 		c.Out[i] = T(sum)
@@ -192,7 +192,7 @@ func gaussKernelRef[T graph.Float](c *graph.Call[T]) {
 func gaussKernelGradRef[T graph.Float](c *graph.Call[T]) {
 	for i, d := range c.In[0] {
 		var sum float64
-		for _, gamma := range Gammas {
+		for _, gamma := range gammas {
 			sum -= gamma * math.Exp(-gamma*float64(d))
 		}
 		c.Out[i] = T(sum * float64(c.In[1][i]))
@@ -260,10 +260,10 @@ func pairDistanceGradLaunch(n *graph.Node, _ graph.Target) graph.Launch {
 		bindIn("x", 0), bindIn("second", 1), bindIn("dy", 2), bindOut()))
 }
 
-// gammaConsts writes Gammas into the kernel's text, which has room for seven.
+// gammaConsts writes gammas into the kernel's text, which has room for seven.
 func gammaConsts() []graph.Const {
 	var out []graph.Const
-	for i, g := range Gammas {
+	for i, g := range gammas {
 		out = append(out, graph.Const{Name: fmt.Sprintf("GAMMA%d", i), Value: strconv.FormatFloat(g, 'f', -1, 32) + "f"})
 	}
 	return out

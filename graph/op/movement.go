@@ -9,8 +9,8 @@ import (
 
 var permuteOp, sliceOp, padOp, concatOp, gatherOp *graph.Op
 
-// MaxRank is the greatest number of dimensions Permute takes: what patches of video need.
-const MaxRank = 8
+// maxRank is the greatest number of dimensions Permute takes: what patches of video need.
+const maxRank = 8
 
 // Permute orders the axes of x anew: axis i of the result is axis perm[i] of x.
 func Permute(g *graph.Graph, x *graph.Node, perm ...int) *graph.Node {
@@ -191,17 +191,17 @@ func mergedAxes(n *graph.Node) (dims, steps []int) {
 func permuteLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	size := n.Shape.Size()
 	p := movementParams{N: uint32(size)}
-	ds := [MaxRank]*uint32{&p.D0, &p.D1, &p.D2, &p.D3, &p.D4, &p.D5, &p.D6, &p.D7}
-	ss := [MaxRank]*uint32{&p.S0, &p.S1, &p.S2, &p.S3, &p.S4, &p.S5, &p.S6, &p.S7}
+	ds := [maxRank]*uint32{&p.D0, &p.D1, &p.D2, &p.D3, &p.D4, &p.D5, &p.D6, &p.D7}
+	ss := [maxRank]*uint32{&p.S0, &p.S1, &p.S2, &p.S3, &p.S4, &p.S5, &p.S6, &p.S7}
 	dims, steps := mergedAxes(n)
 	for i := range ds {
 		*ds[i] = 1
-		if k := i - (MaxRank - len(dims)); k >= 0 {
+		if k := i - (maxRank - len(dims)); k >= 0 {
 			*ds[i], *ss[i] = uint32(dims[k]), uint32(steps[k])
 		}
 	}
 	d := elements(t, "movement", "permute", size, p, bindIn("x", 0), bindOut())
-	d.Trips += (d.Trips + 1) * MaxRank
+	d.Trips += (d.Trips + 1) * maxRank
 	d.Consts = append(d.Consts, graph.Const{Name: "RANK", Value: fmt.Sprintf("%du", max(1, len(dims)))})
 	return launch(d)
 }
@@ -259,8 +259,8 @@ func init() {
 			wants(n, 1)
 			x, perm := n.Inputs[0].Shape, n.Attrs.([]int)
 			seen := make([]bool, len(x))
-			if len(perm) != len(x) || len(x) > MaxRank {
-				graph.Failf("permute: %v does not order the axes of %v (at most %d)", perm, x, MaxRank)
+			if len(perm) != len(x) || len(x) > maxRank {
+				graph.Failf("permute: %v does not order the axes of %v (at most %d)", perm, x, maxRank)
 			}
 			out := make(graph.Shape, len(x))
 			for i, p := range perm {

@@ -138,8 +138,8 @@ func reflected(wave []float32, i int) float64 {
 	}
 }
 
-// Filterbank returns the dense filterbank [Mels,NFFT/2+1].
-func (s *Spectrogram) Filterbank() []float64 {
+// filterbank returns the dense filterbank [Mels,NFFT/2+1].
+func (s *Spectrogram) filterbank() []float64 {
 	bins := s.NFFT/2 + 1
 	dense := make([]float64, s.Mels*bins)
 	for m, row := range s.bank {

@@ -43,7 +43,7 @@ func TestLogMelMatchesGolden(t *testing.T) {
 	golden := readTensors(t, shared.Path(t, "golden", "logmel.safetensors"))
 	s, err := NewSpectrogram(16000, 1024, 143, 80)
 	require.NoError(t, err)
-	for i, w := range s.Filterbank() {
+	for i, w := range s.filterbank() {
 		require.InDelta(t, golden["filterbank"][i], w, 1e-7, "filterbank element %d", i)
 	}
 	for _, name := range []string{"chirp", "short", "noise", "silence", "clicks"} {
@@ -147,7 +147,7 @@ func TestPowerObeysParseval(t *testing.T) {
 func TestFilterbankAreas(t *testing.T) {
 	s, err := NewSpectrogram(16000, 1024, 143, 80)
 	require.NoError(t, err)
-	bank := s.Filterbank()
+	bank := s.filterbank()
 	for m := 50; m < 80; m++ {
 		area := 0.0
 		for _, w := range bank[m*513 : (m+1)*513] {
