@@ -107,10 +107,10 @@ func rowsOf[T graph.Float](x []T, bh, tokens, heads, width int) matrix[T] {
 	return matrix[T]{x[b*tokens*dim+h*width : (b+1)*tokens*dim], tokens, width, dim}
 }
 
-// probs writes softmax(q kᵀ/√width) to p.
-func (h head[T]) probs(p matrix[T]) {
+// probs writes softmax(q kᵀ/√width) to p, and the logarithms of the rows' sums of exponentials to lse unless it is nil.
+func (h head[T]) probs(p matrix[T], lse []T) {
 	gemm(false, true, T(1/math.Sqrt(float64(h.q.cols))), h.q, h.k, 0, p)
-	softmaxRows(p.data, p.cols)
+	softmaxRows(p.data, p.cols, lse)
 }
 
 // squares lends buffers for the N x N matrices of a head.
@@ -133,7 +133,7 @@ func attention[T graph.Float](c *graph.Call[T]) {
 		p := dense(*buf, tokens, tokens)
 		for bh := lo; bh < hi; bh++ {
 			h := headOf(c.In[0], bh, tokens, heads, width)
-			h.probs(p)
+			h.probs(p, c.Outs[1][bh*tokens:(bh+1)*tokens])
 			gemm(false, false, 1, p, h.v, 0, rowsOf(c.Out, bh, tokens, heads, width))
 		}
 	})
@@ -144,7 +144,7 @@ func attentionProbs[T graph.Float](c *graph.Call[T]) {
 	c.Par(batch*heads, 1, func(lo, hi int) {
 		for bh := lo; bh < hi; bh++ {
 			p := dense(c.Out[bh*tokens*tokens:(bh+1)*tokens*tokens], tokens, tokens)
-			headOf(c.In[0], bh, tokens, heads, width).probs(p)
+			headOf(c.In[0], bh, tokens, heads, width).probs(p, nil)
 		}
 	})
 }
@@ -158,8 +158,8 @@ func attentionGrad[T graph.Float](c *graph.Call[T]) {
 		p, ds := dense((*buf)[:tokens*tokens], tokens, tokens), dense((*buf)[tokens*tokens:], tokens, tokens)
 		for bh := lo; bh < hi; bh++ {
 			h, d := headOf(c.In[0], bh, tokens, heads, width), headOf(c.Out, bh, tokens, heads, width)
-			do := rowsOf(c.In[1], bh, tokens, heads, width)
-			h.probs(p)
+			do := rowsOf(c.In[3], bh, tokens, heads, width)
+			h.probs(p, nil)
 			gemm(true, false, 1, p, do, 0, d.v)
 			gemm(false, true, 1, do, h.v, 0, ds)
 			for i := 0; i < tokens; i++ {

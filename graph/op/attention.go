@@ -12,7 +12,8 @@ var attentionOp, attentionGradOp, attentionProbsOp *graph.Op
 type AttentionAttrs struct{ Heads int }
 
 // Attention is multi-head self-attention from the joint projection qkv [B,N,3D], laid out (q|k|v, head, D/heads) innermost;
-// the result is [B,N,D], heads side by side. Scores are scaled by (D/heads)^-1/2 (Vaswani et al., 2017).
+// the result is [B,N,D], heads side by side. Scores are scaled by (D/heads)^-1/2 (Vaswani et al., 2017). A further result is
+// the logarithm of each row's sum of exponentials [B,heads,N], from which the gradient finds the probabilities again.
 func Attention(g *graph.Graph, qkv *graph.Node, heads int) *graph.Node {
 	return g.Apply(attentionOp, AttentionAttrs{heads}, qkv)
 }
@@ -29,6 +30,12 @@ func AttentionSize(n *graph.Node) (batch, tokens, heads, width int) {
 	return s[0], s[1], heads, s[2] / 3 / heads
 }
 
+// logSumShape is the shape of the second result.
+func logSumShape(n *graph.Node) graph.Shape {
+	s := n.Inputs[0].Shape
+	return graph.Shape{s[0], n.Attrs.(AttentionAttrs).Heads, s[1]}
+}
+
 func attentionInput(n *graph.Node) graph.Shape {
 	s, heads := n.Inputs[0].Shape, n.Attrs.(AttentionAttrs).Heads
 	if len(s) != 3 || heads < 1 || s[2]%(3*heads) != 0 {
@@ -37,16 +44,33 @@ func attentionInput(n *graph.Node) graph.Shape {
 	return s
 }
 
-// headProbs writes softmax(q kᵀ scale) of one head to p [N,N].
-func headProbs[T graph.Float](p, qkv []T, tokens, width, stride, q, k int) {
+// headProbs writes softmax(q kᵀ scale) of one head to p [N,N], and the logarithms of the rows' sums of exponentials to lse
+// unless it is nil.
+func headProbs[T graph.Float](p, lse, qkv []T, tokens, width, stride, q, k int) {
 	scale := 1 / math.Sqrt(float64(width))
 	for i := 0; i < tokens; i++ {
 		row := p[i*tokens : (i+1)*tokens]
 		for j := range row {
 			row[j] = T(scale * dot(qkv[i*stride+q:i*stride+q+width], qkv[j*stride+k:j*stride+k+width]))
 		}
+		if lse != nil {
+			lse[i] = T(logSum(row))
+		}
 		softmaxRow(row, row)
 	}
+}
+
+// logSum is log Σ exp(x).
+func logSum[T graph.Float](x []T) float64 {
+	peak := math.Inf(-1)
+	for _, v := range x {
+		peak = max(peak, float64(v))
+	}
+	var sum float64
+	for _, v := range x {
+		sum += math.Exp(float64(v) - peak)
+	}
+	return peak + math.Log(sum)
 }
 
 func attentionProbsRef[T graph.Float](c *graph.Call[T]) {
@@ -56,7 +80,7 @@ func attentionProbsRef[T graph.Float](c *graph.Call[T]) {
 		for bh := lo; bh < hi; bh++ {
 			x := c.In[0][bh/heads*tokens*3*dim:]
 			h := bh % heads * width
-			headProbs(c.Out[bh*tokens*tokens:], x, tokens, width, 3*dim, h, dim+h)
+			headProbs(c.Out[bh*tokens*tokens:], nil, x, tokens, width, 3*dim, h, dim+h)
 		}
 	})
 }
@@ -70,7 +94,7 @@ func attentionRef[T graph.Float](c *graph.Call[T]) {
 		for bh := lo; bh < hi; bh++ {
 			b, h := bh/heads, bh%heads*width
 			x := c.In[0][b*tokens*3*dim:]
-			headProbs(p, x, tokens, width, 3*dim, h, dim+h)
+			headProbs(p, c.Outs[1][bh*tokens:], x, tokens, width, 3*dim, h, dim+h)
 			for i := 0; i < tokens; i++ {
 				clear(sums)
 				for j := 0; j < tokens; j++ {
@@ -87,7 +111,8 @@ func attentionRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
-// attentionGradRef computes the probabilities P again, then dV = Pᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ dP P),
+// attentionGradRef takes qkv, and the results of attention, which it does not need, and dO. It computes the probabilities P
+// again, then dV = Pᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ dP P),
 // dQ = scale dS K, dK = scale dSᵀ Q.
 func attentionGradRef[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := AttentionSize(c.Node)
@@ -100,12 +125,12 @@ func attentionGradRef[T graph.Float](c *graph.Call[T]) {
 		for bh := lo; bh < hi; bh++ {
 			b, h := bh/heads, bh%heads*width
 			x, dx := c.In[0][b*tokens*3*dim:], c.Out[b*tokens*3*dim:]
-			headProbs(p, x, tokens, width, 3*dim, h, dim+h)
+			headProbs(p, nil, x, tokens, width, 3*dim, h, dim+h)
 			clear(grads)
 			dq, dk, dv := grads[:tokens*width], grads[tokens*width:2*tokens*width], grads[2*tokens*width:]
 			for i := 0; i < tokens; i++ {
 				row := p[i*tokens : (i+1)*tokens]
-				do := c.In[1][(b*tokens+i)*dim+h:][:width]
+				do := c.In[3][(b*tokens+i)*dim+h:][:width]
 				q := x[i*3*dim+h:][:width]
 				var mean float64
 				for j, w := range row {
@@ -134,39 +159,63 @@ func attentionGradRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
-// attentionClosed by coordinates, from the probabilities.
+// attentionClosed by coordinates, from the probabilities; the logarithm of a row's sum is the first score's less that of its
+// probability.
 func attentionClosed(s graph.Sample) [][]float64 {
 	probs := attentionProbsClosed(s)[0]
 	n, heads := s.Shapes[0][1], s.Attrs.(AttentionAttrs).Heads
 	dim := s.Shapes[0][2] / 3
 	width := dim / heads
-	return s.Fill(func(c []int) float64 {
+	square := graph.Shape{s.Shapes[0][0], heads, n, n}
+	y := s.Fill(func(c []int) float64 {
 		h := c[2] / width
 		var sum float64
 		for j := 0; j < n; j++ {
-			sum += probs[graph.Index(graph.Shape{s.Shapes[0][0], heads, n, n}, []int{c[0], h, c[1], j})] * s.At(0, c[0], j, 2*dim+c[2])
+			sum += probs[graph.Index(square, []int{c[0], h, c[1], j})] * s.At(0, c[0], j, 2*dim+c[2])
 		}
 		return sum
 	})
+	s.Y = square[:3]
+	return append(y, s.Fill(func(c []int) float64 {
+		return score(s, c[0], c[1], c[2], 0) - math.Log(probs[graph.Index(square, []int{c[0], c[1], c[2], 0})])
+	})...)
+}
+
+// score is the scaled product of a query and a key.
+func score(s graph.Sample, b, h, i, j int) float64 {
+	dim := s.Shapes[0][2] / 3
+	width := dim / s.Attrs.(AttentionAttrs).Heads
+	var sum float64
+	for d := h * width; d < (h+1)*width; d++ {
+		sum += s.At(0, b, i, d) * s.At(0, b, j, dim+d)
+	}
+	return sum / math.Sqrt(float64(width))
+}
+
+// attended fills in what attention makes of the first input as the second and third: what its gradient takes.
+func attended(c graph.Case, in [][]float64) {
+	attentionRef(&graph.Call[float64]{
+		Node: &graph.Node{Inputs: []*graph.Node{{Shape: c.Shapes[0]}}, Attrs: c.Attrs},
+		In:   in[:1], Out: in[1], Outs: in[1:3], Par: func(n, _ int, f func(lo, hi int)) { f(0, n) },
+	})
+}
+
+// gradCase is a case of the gradient of attention on x.
+func gradCase(name string, heads int, x graph.Shape, large bool) graph.Case {
+	y := graph.Shape{x[0], x[1], x[2] / 3}
+	return graph.Case{
+		Name: name, Shapes: []graph.Shape{x, y, {x[0], heads, x[1]}, y}, Attrs: AttentionAttrs{heads}, Follow: attended, Large: large,
+	}
 }
 
 // attentionProbsClosed by coordinates, in the form 1 / Σ exp(sⱼ - sᵢ).
 func attentionProbsClosed(s graph.Sample) [][]float64 {
 	b, n, heads := s.Shapes[0][0], s.Shapes[0][1], s.Attrs.(AttentionAttrs).Heads
-	dim := s.Shapes[0][2] / 3
-	width := dim / heads
 	s.Y = graph.Shape{b, heads, n, n}
-	score := func(b, h, i, j int) float64 {
-		var sum float64
-		for d := h * width; d < (h+1)*width; d++ {
-			sum += s.At(0, b, i, d) * s.At(0, b, j, dim+d)
-		}
-		return sum / math.Sqrt(float64(width))
-	}
 	return s.Fill(func(c []int) float64 {
 		var sum float64
 		for j := 0; j < n; j++ {
-			sum += math.Exp(score(c[0], c[1], c[2], j) - score(c[0], c[1], c[2], c[3]))
+			sum += math.Exp(score(s, c[0], c[1], c[2], j) - score(s, c[0], c[1], c[2], c[3]))
 		}
 		return 1 / sum
 	})
@@ -175,15 +224,16 @@ func attentionProbsClosed(s graph.Sample) [][]float64 {
 func init() {
 	one, two, three := AttentionAttrs{1}, AttentionAttrs{2}, AttentionAttrs{3}
 	attentionOp = graph.Register(graph.Op{
-		Name: "attention", Formula: "O = softmax(Q Kᵀ / √d) V per head",
+		Name: "attention", Formula: "O = softmax(S) V per head, S = Q Kᵀ / √d, and log Σ exp(S) of each row",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 1)
 			s := attentionInput(n)
 			return graph.Shape{s[0], s[1], s[2] / 3}
 		},
+		More:  func(n *graph.Node) []graph.Shape { return []graph.Shape{logSumShape(n)} },
 		Ref32: attentionRef[float32], Ref64: attentionRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
-			return []*graph.Node{g.Apply(attentionGradOp, n.Attrs, n.Inputs[0], dy)}
+			return []*graph.Node{g.Apply(attentionGradOp, n.Attrs, n.Inputs[0], n, n.Results[1], dy)}
 		},
 		Launch: attentionLaunch, Variants: attentionVariants,
 		Cases: []graph.Case{
@@ -197,17 +247,19 @@ func init() {
 	attentionGradOp = graph.Register(graph.Op{
 		Name: "attention_grad", Formula: "dV = Pᵀ dO; dS = P (dO Vᵀ - Σ); dQ = dS K / √d; dK = dSᵀ Q / √d",
 		Shape: func(n *graph.Node) graph.Shape {
-			wants(n, 2)
+			wants(n, 4)
 			s := attentionInput(n)
 			wantShape(n, 1, graph.Shape{s[0], s[1], s[2] / 3})
+			wantShape(n, 2, logSumShape(n))
+			wantShape(n, 3, n.Inputs[1].Shape)
 			return s
 		},
 		Ref32: attentionGradRef[float32], Ref64: attentionGradRef[float64],
 		NoGrad: secondDerivative,
 		Launch: attentionGradLaunch, Variants: scoreVariants,
 		Cases: []graph.Case{
-			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 18}, {2, 5, 6}}, Attrs: two},
-			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}, {3, 145, 96}}, Attrs: three, Large: true},
+			gradCase("two heads", 2, graph.Shape{2, 5, 18}, false),
+			gradCase("nano", 3, graph.Shape{3, 145, 288}, true),
 		},
 		Closed: derivative(attentionClosed, 0, func(s graph.Sample) graph.Shape { x := s.Shapes[0]; return graph.Shape{x[0], x[1], x[2] / 3} }), Approximate: true,
 	})

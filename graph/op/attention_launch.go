@@ -8,7 +8,7 @@ import (
 )
 
 // rowsParams is struct Params of attention.wgsl.
-type rowsParams struct{ Rows, Cols uint32 }
+type rowsParams struct{ Rows, Cols, First uint32 }
 
 // The variants of attention: "fused" never stores the scores, and the others store them and take their softmax by one thread
 // or one workgroup a row. Barriers are dear on software adapters.
@@ -43,11 +43,11 @@ func attentionVariants(n *graph.Node, t graph.Target) []string {
 	return append([]string{fused}, list...)
 }
 
-// attentionRows runs a row kernel of attention.wgsl in place on x.
-func attentionRows(t graph.Target, kernel string, x graph.Arg, rows, cols int, more ...graph.Bind) graph.Dispatch {
+// attentionRows runs a row kernel of attention.wgsl in place on x; first is the first row of further tensors.
+func attentionRows(t graph.Target, kernel string, x graph.Arg, first, rows, cols int, more ...graph.Bind) graph.Dispatch {
 	d := graph.Dispatch{
 		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x}}, more...),
-		Params: rowsParams{uint32(rows), uint32(cols)}, Groups: graph.Grid(rows), Trips: 3*graph.CeilDiv(cols, 64) + 12,
+		Params: rowsParams{uint32(rows), uint32(cols), uint32(first)}, Groups: graph.Grid(rows), Trips: 3*graph.CeilDiv(cols, 64) + 12,
 	}
 	if t.Variant == thread {
 		d.Entry, d.Groups, d.Trips = kernel+"_thread", graph.Grid(graph.CeilDiv(rows, 64)), 3*cols
@@ -79,6 +79,9 @@ func attentionParts(batch, tokens, heads int) []attentionPart {
 
 // size is the number of matrices.
 func (p attentionPart) size() int { return p.batch * p.heads }
+
+// first is the number of the first matrix among all; the others follow it.
+func (p attentionPart) first(heads int) int { return p.batch0*heads + p.head0 }
 
 // attentionShape gives the operands of one attention node.
 type attentionShape struct{ tokens, heads, width int }
@@ -146,7 +149,7 @@ func (s attentionShape) fused(batch int) graph.Launch {
 	return graph.Launch{Dispatches: []graph.Dispatch{{
 		Shader: "attention_fused", Entry: "fused",
 		Consts: []graph.Const{{Name: "WIDTH", Value: fmt.Sprintf("%du", s.width/4)}},
-		Binds:  []graph.Bind{{Var: "x", Arg: graph.In(0)}, {Var: "y", Arg: graph.Out()}},
+		Binds:  []graph.Bind{{Var: "x", Arg: graph.In(0)}, {Var: "y", Arg: graph.Out()}, {Var: "lse", Arg: graph.Result(1)}},
 		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
 		Groups: [3]int{graph.CeilDiv(s.tokens, 64), s.heads, batch}, Trips: s.fusedTrips(),
 	}}}
@@ -164,7 +167,8 @@ func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	scores := graph.Scratch(0)
 	for _, p := range parts {
 		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), scores, 0, &l.Scratch)...)
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", scores, p.size()*tokens, tokens))
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_log", scores, p.first(heads)*tokens, p.size()*tokens, tokens,
+			graph.Bind{Var: "lse", Arg: graph.Result(1)}))
 		l.Dispatches = append(l.Dispatches, gemm{
 			m: tokens, n: width, k: tokens, alpha: 1,
 			a: s.scores(scores, p, 0, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
@@ -179,10 +183,9 @@ func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	s := attentionShape{tokens, heads, width}
 	var l graph.Launch
 	for _, p := range attentionParts(batch, tokens, heads) {
-		first := p.batch0*heads + p.head0
-		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), graph.Out(), first, &l.Scratch)...)
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), graph.Out(), p.first(heads), &l.Scratch)...)
 	}
-	l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", graph.Out(), batch*heads*tokens, tokens))
+	l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", graph.Out(), 0, batch*heads*tokens, tokens))
 	return l
 }
 
@@ -194,14 +197,14 @@ func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	parts := attentionParts(batch, tokens, heads)
 	size := parts[0].size() * tokens * tokens
 	l := graph.Launch{Scratch: []int{size, size}}
-	qkv, do, out := graph.In(0), graph.In(1), graph.Out()
+	qkv, do, out := graph.In(0), graph.In(3), graph.Out()
 	probs, grads := graph.Scratch(0), graph.Scratch(1)
 	for _, p := range parts {
 		add := func(g gemm) {
 			l.Dispatches = append(l.Dispatches, g.dispatches(graph.Target{Class: t.Class}, &l.Scratch)...)
 		}
 		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, qkv, probs, 0, &l.Scratch)...)
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", probs, p.size()*tokens, tokens))
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", probs, 0, p.size()*tokens, tokens))
 		add(gemm{ // dV
 			m: tokens, n: width, k: tokens, alpha: 1,
 			a: s.scores(probs, p, 0, true), b: s.rows(do, p, 1, 0, false), c: s.rows(out, p, 3, 2, false),
@@ -210,7 +213,7 @@ func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 			m: tokens, n: tokens, k: width, alpha: 1,
 			a: s.rows(do, p, 1, 0, false), b: s.rows(qkv, p, 3, 2, true), c: s.scores(grads, p, 0, false),
 		})
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs}))
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, 0, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs}))
 		add(gemm{ // dQ
 			m: tokens, n: width, k: tokens, alpha: s.scale(),
 			a: s.scores(grads, p, 0, false), b: s.rows(qkv, p, 3, 1, false), c: s.rows(out, p, 3, 0, false),
