@@ -10,9 +10,11 @@ import (
 // rowsParams is struct Params of attention.wgsl.
 type rowsParams struct{ Rows, Cols, First uint32 }
 
-// The variants of attention: "fused" never stores the scores, and the others store them and take their softmax by one thread
-// or one workgroup a row. Barriers are dear on software adapters.
+// The variants of attention: "flash" and "fused" never store the scores, the first with tiles of queries, keys and values in
+// workgroup memory, the second with a row to a thread; the others store them and take their softmax by one thread or one
+// workgroup a row. Barriers are dear on software adapters.
 const (
+	flash  = "flash"
 	fused  = "fused"
 	thread = "thread"
 	group  = "group"
@@ -34,13 +36,30 @@ func attentionVariants(n *graph.Node, t graph.Target) []string {
 	list := scoreVariants(n, t)
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
-	switch {
-	case !s.fusable(batch):
+	var whole []string
+	if s.flashable(batch) {
+		whole = append(whole, flash)
+	}
+	if s.fusable(batch) {
+		whole = append(whole, fused)
+	}
+	if t.Class == graph.Software {
+		return append(list, whole...)
+	}
+	return append(whole, list...)
+}
+
+// attentionGradVariants are those of the gradient.
+func attentionGradVariants(n *graph.Node, t graph.Target) []string {
+	list := scoreVariants(n, t)
+	batch, tokens, heads, width := AttentionSize(n)
+	switch s := (attentionShape{tokens, heads, width}); {
+	case !s.flashable(batch):
 		return list
 	case t.Class == graph.Software:
-		return append(list, fused)
+		return append(list, flash)
 	}
-	return append([]string{fused}, list...)
+	return append([]string{flash}, list...)
 }
 
 // attentionRows runs a row kernel of attention.wgsl in place on x; first is the first row of further tensors.
@@ -122,7 +141,44 @@ func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scor
 	}.dispatches(graph.Target{Class: t.Class}, scratch)
 }
 
-// fusedParams is struct Params of attention_fused.wgsl.
+// flashWidth is the greatest width of a head that the kernels of shaders/flash.go take.
+const flashWidth = 128
+
+// flashable reports whether they can compute the shape.
+func (s attentionShape) flashable(batch int) bool {
+	return s.width%4 == 0 && s.width <= flashWidth && s.flashTrips() < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
+}
+
+// flashTrips bounds the loop turns of one thread: for every 32 tokens four steps at most that each fill two tiles and go
+// through a head's width or 32 tokens, by parts of a head.
+func (s attentionShape) flashTrips() int {
+	chunk := min(s.width/4, 16)
+	chunks := graph.CeilDiv(s.width/4, 16)
+	fill := graph.CeilDiv(32*chunk, 64)
+	return graph.CeilDiv(s.tokens, 32)*(1+chunks*(2*(2*fill+chunk)+2*(fill+16))) + fill
+}
+
+// flash is a dispatch of one of those kernels, which has so many rows to a workgroup.
+func (s attentionShape) flash(batch, rows int, kernel string, binds ...graph.Bind) graph.Dispatch {
+	return graph.Dispatch{
+		Shader: fmt.Sprintf("flash:%s/%d", kernel, s.width/4), Entry: kernel, Binds: binds,
+		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
+		Groups: [3]int{graph.CeilDiv(s.tokens, rows), s.heads, batch}, Trips: s.flashTrips(),
+	}
+}
+
+// flashGrad is the launch of the gradient: the sums of O dO by row, then the gradients of keys and values, and of queries.
+func (s attentionShape) flashGrad(batch int) graph.Launch {
+	delta := bind("delta", graph.Scratch(0))
+	binds := []graph.Bind{bindIn("x", 0), bindIn("dy", 3), bindIn("lse", 2), delta, bindOut()}
+	return graph.Launch{Scratch: []int{batch * s.heads * s.tokens}, Dispatches: []graph.Dispatch{
+		s.flash(batch, 64, "overlap", bindIn("o", 1), bindIn("dy", 3), delta),
+		s.flash(batch, 32, "keys", binds...),
+		s.flash(batch, 32, "queries", binds...),
+	}}
+}
+
+// fusedParams is struct Params of attention_fused.wgsl and of the kernels of shaders/flash.go.
 type fusedParams struct {
 	Tokens, Heads uint32
 	Scale         float32
@@ -155,11 +211,14 @@ func (s attentionShape) fused(batch int) graph.Launch {
 	}}}
 }
 
-// attentionLaunch is fused, or keeps the scores of a part of the batch at a time in scratch.
+// attentionLaunch is flash or fused, or keeps the scores of a part of the batch at a time in scratch.
 func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
-	if t.Variant == fused {
+	switch t.Variant {
+	case flash:
+		return launch(s.flash(batch, 32, "forward", bindIn("x", 0), bindOut(), bind("lse", graph.Result(1))))
+	case fused:
 		return s.fused(batch)
 	}
 	parts := attentionParts(batch, tokens, heads)
@@ -194,6 +253,9 @@ func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
+	if t.Variant == flash {
+		return s.flashGrad(batch)
+	}
 	parts := attentionParts(batch, tokens, heads)
 	size := parts[0].size() * tokens * tokens
 	l := graph.Launch{Scratch: []int{size, size}}
