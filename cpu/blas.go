@@ -107,9 +107,11 @@ func rowsOf[T graph.Float](x []T, bh, tokens, heads, width int) matrix[T] {
 	return matrix[T]{x[b*tokens*dim+h*width : (b+1)*tokens*dim], tokens, width, dim}
 }
 
-// probs writes softmax(q kᵀ/√width) to p, and the logarithms of the rows' sums of exponentials to lse unless it is nil.
+// probs writes softmax(q kᵀ/√width) of the first queries to p, a row to each, and the logarithms of the rows' sums of exponentials to lse unless it is nil.
 func (h head[T]) probs(p matrix[T], lse []T) {
-	gemm(false, true, T(1/math.Sqrt(float64(h.q.cols))), h.q, h.k, 0, p)
+	q := h.q
+	q.rows = p.rows
+	gemm(false, true, T(1/math.Sqrt(float64(q.cols))), q, h.k, 0, p)
 	softmaxRows(p.data, p.cols, lse)
 }
 
@@ -141,9 +143,10 @@ func attention[T graph.Float](c *graph.Call[T]) {
 
 func attentionProbs[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := op.AttentionSize(c.Node)
+	queries := c.Node.Attrs.(op.ProbsAttrs).Queries
 	c.Par(batch*heads, 1, func(lo, hi int) {
 		for bh := lo; bh < hi; bh++ {
-			p := dense(c.Out[bh*tokens*tokens:(bh+1)*tokens*tokens], tokens, tokens)
+			p := dense(c.Out[bh*queries*tokens:(bh+1)*queries*tokens], queries, tokens)
 			headOf(c.In[0], bh, tokens, heads, width).probs(p, nil)
 		}
 	})

@@ -18,37 +18,52 @@ func Attention(g *graph.Graph, qkv *graph.Node, heads int) *graph.Node {
 	return g.Apply(attentionOp, AttentionAttrs{heads}, qkv)
 }
 
-// AttentionProbs gives the attention probabilities [B,heads,N,N] (query, key) of Attention; no gradient flows through it.
-func AttentionProbs(g *graph.Graph, qkv *graph.Node, heads int) *graph.Node {
-	return g.Apply(attentionProbsOp, AttentionAttrs{heads}, qkv)
+// ProbsAttrs are those of the attention whose probabilities are taken, and the number of queries from the first on.
+type ProbsAttrs struct {
+	AttentionAttrs
+	Queries int
+}
+
+// AttentionProbs gives the attention probabilities [B,heads,queries,N] (query, key) of the first queries of Attention; no
+// gradient flows through it.
+func AttentionProbs(g *graph.Graph, qkv *graph.Node, heads, queries int) *graph.Node {
+	return g.Apply(attentionProbsOp, ProbsAttrs{AttentionAttrs{heads}, queries}, qkv)
 }
 
 // AttentionSize gives batch, tokens, heads and width per head of an attention node.
 func AttentionSize(n *graph.Node) (batch, tokens, heads, width int) {
 	s := n.Inputs[0].Shape
-	heads = n.Attrs.(AttentionAttrs).Heads
+	heads = headsOf(n.Attrs)
 	return s[0], s[1], heads, s[2] / 3 / heads
+}
+
+// headsOf reads the attributes of attention, its gradient or its probabilities.
+func headsOf(attrs any) int {
+	if p, ok := attrs.(ProbsAttrs); ok {
+		return p.Heads
+	}
+	return attrs.(AttentionAttrs).Heads
 }
 
 // logSumShape is the shape of the second result.
 func logSumShape(n *graph.Node) graph.Shape {
 	s := n.Inputs[0].Shape
-	return graph.Shape{s[0], n.Attrs.(AttentionAttrs).Heads, s[1]}
+	return graph.Shape{s[0], headsOf(n.Attrs), s[1]}
 }
 
 func attentionInput(n *graph.Node) graph.Shape {
-	s, heads := n.Inputs[0].Shape, n.Attrs.(AttentionAttrs).Heads
+	s, heads := n.Inputs[0].Shape, headsOf(n.Attrs)
 	if len(s) != 3 || heads < 1 || s[2]%(3*heads) != 0 {
 		graph.Failf("%s: %v is not [B,N,3·heads·d] with %d heads", n.Op.Name, s, heads)
 	}
 	return s
 }
 
-// headProbs writes softmax(q kᵀ scale) of one head to p [N,N], and the logarithms of the rows' sums of exponentials to lse
+// headProbs writes softmax(q kᵀ scale) of the first queries of one head to p [queries,N], and the logarithms of the rows' sums of exponentials to lse
 // unless it is nil.
-func headProbs[T graph.Float](p, lse, qkv []T, tokens, width, stride, q, k int) {
+func headProbs[T graph.Float](p, lse, qkv []T, queries, tokens, width, stride, q, k int) {
 	scale := 1 / math.Sqrt(float64(width))
-	for i := 0; i < tokens; i++ {
+	for i := 0; i < queries; i++ {
 		row := p[i*tokens : (i+1)*tokens]
 		for j := range row {
 			row[j] = T(scale * dot(qkv[i*stride+q:i*stride+q+width], qkv[j*stride+k:j*stride+k+width]))
@@ -75,12 +90,12 @@ func logSum[T graph.Float](x []T) float64 {
 
 func attentionProbsRef[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := AttentionSize(c.Node)
-	dim := heads * width
+	dim, queries := heads*width, c.Node.Attrs.(ProbsAttrs).Queries
 	c.Par(batch*heads, 1, func(lo, hi int) {
 		for bh := lo; bh < hi; bh++ {
 			x := c.In[0][bh/heads*tokens*3*dim:]
 			h := bh % heads * width
-			headProbs(c.Out[bh*tokens*tokens:], nil, x, tokens, width, 3*dim, h, dim+h)
+			headProbs(c.Out[bh*queries*tokens:], nil, x, queries, tokens, width, 3*dim, h, dim+h)
 		}
 	})
 }
@@ -94,7 +109,7 @@ func attentionRef[T graph.Float](c *graph.Call[T]) {
 		for bh := lo; bh < hi; bh++ {
 			b, h := bh/heads, bh%heads*width
 			x := c.In[0][b*tokens*3*dim:]
-			headProbs(p, c.Outs[1][bh*tokens:], x, tokens, width, 3*dim, h, dim+h)
+			headProbs(p, c.Outs[1][bh*tokens:], x, tokens, tokens, width, 3*dim, h, dim+h)
 			for i := 0; i < tokens; i++ {
 				clear(sums)
 				for j := 0; j < tokens; j++ {
@@ -125,7 +140,7 @@ func attentionGradRef[T graph.Float](c *graph.Call[T]) {
 		for bh := lo; bh < hi; bh++ {
 			b, h := bh/heads, bh%heads*width
 			x, dx := c.In[0][b*tokens*3*dim:], c.Out[b*tokens*3*dim:]
-			headProbs(p, nil, x, tokens, width, 3*dim, h, dim+h)
+			headProbs(p, nil, x, tokens, tokens, width, 3*dim, h, dim+h)
 			clear(grads)
 			dq, dk, dv := grads[:tokens*width], grads[tokens*width:2*tokens*width], grads[2*tokens*width:]
 			for i := 0; i < tokens; i++ {
@@ -162,8 +177,8 @@ func attentionGradRef[T graph.Float](c *graph.Call[T]) {
 // attentionClosed by coordinates, from the probabilities; the logarithm of a row's sum is the first score's less that of its
 // probability.
 func attentionClosed(s graph.Sample) [][]float64 {
-	probs := attentionProbsClosed(s)[0]
-	n, heads := s.Shapes[0][1], s.Attrs.(AttentionAttrs).Heads
+	n, heads := s.Shapes[0][1], headsOf(s.Attrs)
+	probs := probsClosed(s, n)[0]
 	dim := s.Shapes[0][2] / 3
 	width := dim / heads
 	square := graph.Shape{s.Shapes[0][0], heads, n, n}
@@ -184,7 +199,7 @@ func attentionClosed(s graph.Sample) [][]float64 {
 // score is the scaled product of a query and a key.
 func score(s graph.Sample, b, h, i, j int) float64 {
 	dim := s.Shapes[0][2] / 3
-	width := dim / s.Attrs.(AttentionAttrs).Heads
+	width := dim / headsOf(s.Attrs)
 	var sum float64
 	for d := h * width; d < (h+1)*width; d++ {
 		sum += s.At(0, b, i, d) * s.At(0, b, j, dim+d)
@@ -208,10 +223,14 @@ func gradCase(name string, heads int, x graph.Shape, large bool) graph.Case {
 	}
 }
 
-// attentionProbsClosed by coordinates, in the form 1 / Σ exp(sⱼ - sᵢ).
 func attentionProbsClosed(s graph.Sample) [][]float64 {
-	b, n, heads := s.Shapes[0][0], s.Shapes[0][1], s.Attrs.(AttentionAttrs).Heads
-	s.Y = graph.Shape{b, heads, n, n}
+	return probsClosed(s, s.Attrs.(ProbsAttrs).Queries)
+}
+
+// probsClosed by coordinates, in the form 1 / Σ exp(sⱼ - sᵢ).
+func probsClosed(s graph.Sample, queries int) [][]float64 {
+	b, n, heads := s.Shapes[0][0], s.Shapes[0][1], headsOf(s.Attrs)
+	s.Y = graph.Shape{b, heads, queries, n}
 	return s.Fill(func(c []int) float64 {
 		var sum float64
 		for j := 0; j < n; j++ {
@@ -270,18 +289,23 @@ func init() {
 		Closed: derivative(attentionClosed, 0, func(s graph.Sample) graph.Shape { x := s.Shapes[0]; return graph.Shape{x[0], x[1], x[2] / 3} }), Approximate: true,
 	})
 	attentionProbsOp = graph.Register(graph.Op{
-		Name: "attention_probs", Formula: "P = softmax(Q Kᵀ / √d) per head",
+		Name: "attention_probs", Formula: "P = softmax(Q Kᵀ / √d) per head, of the first queries",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 1)
-			s := attentionInput(n)
-			return graph.Shape{s[0], n.Attrs.(AttentionAttrs).Heads, s[1], s[1]}
+			s, attrs := attentionInput(n), n.Attrs.(ProbsAttrs)
+			if attrs.Queries < 1 || attrs.Queries > s[1] {
+				graph.Failf("%s: %d queries of %d tokens", n.Op.Name, attrs.Queries, s[1])
+			}
+			return graph.Shape{s[0], attrs.Heads, attrs.Queries, s[1]}
 		},
 		Ref32: attentionProbsRef[float32], Ref64: attentionProbsRef[float64],
 		NoGrad: "the teachers' attention is read without gradient",
 		Launch: attentionProbsLaunch, Variants: scoreVariants,
 		Cases: []graph.Case{
-			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: two},
-			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},
+			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: ProbsAttrs{two, 5}},
+			{Name: "first row", Shapes: []graph.Shape{{2, 5, 24}}, Attrs: ProbsAttrs{two, 1}},
+			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: ProbsAttrs{three, 145}, Large: true},
+			{Name: "nano, first row", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: ProbsAttrs{three, 1}, Large: true},
 		},
 		Closed: attentionProbsClosed,
 	})

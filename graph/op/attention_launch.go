@@ -77,9 +77,10 @@ func attentionRows(t graph.Target, kernel string, x graph.Arg, first, rows, cols
 // attentionPart is the share of one group of dispatches: its scores fit one scratch buffer.
 type attentionPart struct{ batch0, batch, head0, heads int }
 
-// attentionParts cuts the batch, and where a single clip is too large its heads, so that scores stay within scratchMax.
-func attentionParts(batch, tokens, heads int) []attentionPart {
-	fit := min(max(1, scratchMax/(tokens*tokens)), graph.MaxGroups)
+// attentionParts cuts the batch, and where a single clip is too large its heads, so that scores, size to a head, stay within
+// scratchMax.
+func attentionParts(batch, heads, size int) []attentionPart {
+	fit := min(max(1, scratchMax/size), graph.MaxGroups)
 	var parts []attentionPart
 	if fit < heads {
 		for b := range batch {
@@ -119,11 +120,11 @@ func (s attentionShape) rows(arg graph.Arg, p attentionPart, blocks, block int, 
 	return o
 }
 
-// scores places the [tokens, tokens] matrices of one part, the first of them at matrix number first.
-func (s attentionShape) scores(arg graph.Arg, p attentionPart, first int, trans bool) operand {
-	n := s.tokens
+// scores places the [queries, tokens] matrices of one part, the first of them at matrix number first.
+func (s attentionShape) scores(arg graph.Arg, p attentionPart, first, queries int, trans bool) operand {
+	n, size := s.tokens, queries*s.tokens
 	o := operand{
-		arg: arg, off: first * n * n, b1: p.heads * n * n, b2: n * n, row: n, col: 1, batch1: p.batch, batch2: p.heads,
+		arg: arg, off: first * size, b1: p.heads * size, b2: size, row: n, col: 1, batch1: p.batch, batch2: p.heads,
 	}
 	if trans {
 		o.row, o.col = 1, n
@@ -133,11 +134,11 @@ func (s attentionShape) scores(arg graph.Arg, p attentionPart, first int, trans 
 
 func (s attentionShape) scale() float32 { return float32(1 / math.Sqrt(float64(s.width))) }
 
-// probabilities writes softmax(scale · Q Kᵀ) of one part to scores, starting at its matrix number first.
-func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scores graph.Arg, first int, scratch *[]int) []graph.Dispatch {
+// probabilities writes scale · Q Kᵀ of the first queries of one part to scores, starting at its matrix number first.
+func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scores graph.Arg, first, queries int, scratch *[]int) []graph.Dispatch {
 	return gemm{
-		m: s.tokens, n: s.tokens, k: s.width, alpha: s.scale(),
-		a: s.rows(qkv, p, 3, 0, false), b: s.rows(qkv, p, 3, 1, true), c: s.scores(scores, p, first, false),
+		m: queries, n: s.tokens, k: s.width, alpha: s.scale(),
+		a: s.rows(qkv, p, 3, 0, false), b: s.rows(qkv, p, 3, 1, true), c: s.scores(scores, p, first, queries, false),
 	}.dispatches(graph.Target{Class: t.Class}, scratch)
 }
 
@@ -221,16 +222,16 @@ func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	case fused:
 		return s.fused(batch)
 	}
-	parts := attentionParts(batch, tokens, heads)
+	parts := attentionParts(batch, heads, tokens*tokens)
 	l := graph.Launch{Scratch: []int{parts[0].size() * tokens * tokens}}
 	scores := graph.Scratch(0)
 	for _, p := range parts {
-		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), scores, 0, &l.Scratch)...)
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), scores, 0, tokens, &l.Scratch)...)
 		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_log", scores, p.first(heads)*tokens, p.size()*tokens, tokens,
 			graph.Bind{Var: "lse", Arg: graph.Result(1)}))
 		l.Dispatches = append(l.Dispatches, gemm{
 			m: tokens, n: width, k: tokens, alpha: 1,
-			a: s.scores(scores, p, 0, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
+			a: s.scores(scores, p, 0, tokens, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
 		}.dispatches(graph.Target{Class: t.Class}, &l.Scratch)...)
 	}
 	return l
@@ -240,11 +241,12 @@ func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
+	queries := n.Attrs.(ProbsAttrs).Queries
 	var l graph.Launch
-	for _, p := range attentionParts(batch, tokens, heads) {
-		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), graph.Out(), p.first(heads), &l.Scratch)...)
+	for _, p := range attentionParts(batch, heads, queries*tokens) {
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), graph.Out(), p.first(heads), queries, &l.Scratch)...)
 	}
-	l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", graph.Out(), 0, batch*heads*tokens, tokens))
+	l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", graph.Out(), 0, batch*heads*queries, tokens))
 	return l
 }
 
@@ -256,7 +258,7 @@ func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	if t.Variant == flash {
 		return s.flashGrad(batch)
 	}
-	parts := attentionParts(batch, tokens, heads)
+	parts := attentionParts(batch, heads, tokens*tokens)
 	size := parts[0].size() * tokens * tokens
 	l := graph.Launch{Scratch: []int{size, size}}
 	qkv, do, out := graph.In(0), graph.In(3), graph.Out()
@@ -265,24 +267,24 @@ func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 		add := func(g gemm) {
 			l.Dispatches = append(l.Dispatches, g.dispatches(graph.Target{Class: t.Class}, &l.Scratch)...)
 		}
-		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, qkv, probs, 0, &l.Scratch)...)
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, qkv, probs, 0, tokens, &l.Scratch)...)
 		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", probs, 0, p.size()*tokens, tokens))
 		add(gemm{ // dV
 			m: tokens, n: width, k: tokens, alpha: 1,
-			a: s.scores(probs, p, 0, true), b: s.rows(do, p, 1, 0, false), c: s.rows(out, p, 3, 2, false),
+			a: s.scores(probs, p, 0, tokens, true), b: s.rows(do, p, 1, 0, false), c: s.rows(out, p, 3, 2, false),
 		})
 		add(gemm{ // dP
 			m: tokens, n: tokens, k: width, alpha: 1,
-			a: s.rows(do, p, 1, 0, false), b: s.rows(qkv, p, 3, 2, true), c: s.scores(grads, p, 0, false),
+			a: s.rows(do, p, 1, 0, false), b: s.rows(qkv, p, 3, 2, true), c: s.scores(grads, p, 0, tokens, false),
 		})
 		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, 0, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs}))
 		add(gemm{ // dQ
 			m: tokens, n: width, k: tokens, alpha: s.scale(),
-			a: s.scores(grads, p, 0, false), b: s.rows(qkv, p, 3, 1, false), c: s.rows(out, p, 3, 0, false),
+			a: s.scores(grads, p, 0, tokens, false), b: s.rows(qkv, p, 3, 1, false), c: s.rows(out, p, 3, 0, false),
 		})
 		add(gemm{ // dK
 			m: tokens, n: width, k: tokens, alpha: s.scale(),
-			a: s.scores(grads, p, 0, true), b: s.rows(qkv, p, 3, 0, false), c: s.rows(out, p, 3, 1, false),
+			a: s.scores(grads, p, 0, tokens, true), b: s.rows(qkv, p, 3, 0, false), c: s.rows(out, p, 3, 1, false),
 		})
 	}
 	return l
