@@ -79,3 +79,12 @@ func TestOverlay(t *testing.T) {
 		t.Error("a file that stands for no kernel was taken")
 	}
 }
+
+// A name that no kernel of attention can have is refused.
+func TestFlashNames(t *testing.T) {
+	for _, name := range []string{"flash:forward/0", "flash:keys/33", "flash:values/8", "flash:keys"} {
+		if _, err := Load(name, "keys", nil, nil); err == nil {
+			t.Errorf("%s was loaded", name)
+		}
+	}
+}

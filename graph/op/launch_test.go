@@ -384,6 +384,34 @@ func TestVariants(t *testing.T) {
 	})
 }
 
+// Attention on GPUs keeps no scores: the gradient's scratch is a figure for each row.
+func TestFlashKeepsNoScores(t *testing.T) {
+	for _, class := range []graph.Class{graph.Discrete, graph.Integrated} {
+		for _, width := range []int{4, 32, 64, 128} {
+			x, y := graph.Shape{16, 393, 3 * 2 * width}, graph.Shape{16, 393, 2 * width}
+			for _, c := range []struct {
+				name       string
+				shapes     []graph.Shape
+				dispatches int
+				scratch    []int
+			}{
+				{"attention", []graph.Shape{x}, 1, nil},
+				{"attention_grad", []graph.Shape{x, y, {16, 2, 393}, y}, 3, []int{16 * 2 * 393}},
+			} {
+				o := lookup(t, c.name)
+				n, err := applied(o, graph.Case{Shapes: c.shapes, Attrs: op.AttentionAttrs{Heads: 2}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l := o.Launch(n, graph.Target{Class: class, Variant: o.VariantsOf(n, graph.Target{Class: class})[0]})
+				if !slices.Equal(l.Scratch, c.scratch) || len(l.Dispatches) != c.dispatches {
+					t.Errorf("%s with heads of %d: %d dispatches, scratch %d", c.name, width, len(l.Dispatches), l.Scratch)
+				}
+			}
+		}
+	}
+}
+
 // A row too long for any kernel is refused, not cut off.
 func TestRowTooLong(t *testing.T) {
 	o := lookup(t, "softmax")
