@@ -200,9 +200,7 @@ func (w *flashWriter) scores(name string, ch int) {
 	}
 	for j := range 4 {
 		w.line("let b%d = b[tx + %du][c];", j, 8*j)
-	}
-	for _, c := range component {
-		for j := range 4 {
+		for _, c := range component {
 			for i := range 4 {
 				s := fmt.Sprintf("%s%d_%d", name, i, j)
 				w.line("%s = fma(a%d.%s, b%d.%s, %s);", s, i, c, j, c, s)
