@@ -242,6 +242,8 @@ func probsClosed(s graph.Sample, queries int) [][]float64 {
 
 func init() {
 	one, two, three := AttentionAttrs{1}, AttentionAttrs{2}, AttentionAttrs{3}
+	peaked := gradCase("peaked", 2, graph.Shape{1, 70, 48}, true)
+	peaked.Range = [2]float64{-6, 6}
 	attentionOp = graph.Register(graph.Op{
 		Name: "attention", Formula: "O = softmax(S) V per head, S = Q Kᵀ / √d, and log Σ exp(S) of each row",
 		Shape: func(n *graph.Node) graph.Shape {
@@ -261,6 +263,7 @@ func init() {
 			{Name: "one token", Shapes: []graph.Shape{{2, 1, 6}}, Attrs: one},
 			{Name: "vectors", Shapes: []graph.Shape{{2, 7, 24}}, Attrs: two, Range: [2]float64{-2, 2}},
 			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},
+			{Name: "peaked", Shapes: []graph.Shape{{1, 70, 48}}, Attrs: two, Range: [2]float64{-12, 12}, Large: true},
 			{Name: "wide heads", Shapes: []graph.Shape{{1, 37, 384}}, Attrs: two, Range: [2]float64{-1.5, 1.5}, Large: true},
 			{Name: "wider heads", Shapes: []graph.Shape{{1, 33, 600}}, Attrs: two, Large: true},
 		},
@@ -282,6 +285,7 @@ func init() {
 		Cases: []graph.Case{
 			gradCase("two heads", 2, graph.Shape{2, 5, 18}, false),
 			gradCase("vectors", 2, graph.Shape{2, 7, 24}, false),
+			peaked,
 			gradCase("wide heads", 2, graph.Shape{1, 37, 384}, true),
 			gradCase("wider heads", 2, graph.Shape{1, 33, 600}, true),
 			gradCase("nano", 3, graph.Shape{3, 145, 288}, true),
