@@ -245,6 +245,7 @@ func (s *opCase) inputs(c graph.Case, rng *rand.Rand) map[*graph.Node][]float32 
 		lo, hi = -1, 1
 	}
 	values := map[*graph.Node][]float32{}
+	var drawn [][]float64
 	for i, n := range s.in {
 		data := make([]float64, n.Shape.Size())
 		if c.Fill == nil || !c.Fill(i, rng, data) {
@@ -255,7 +256,13 @@ func (s *opCase) inputs(c graph.Case, rng *rand.Rand) map[*graph.Node][]float32 
 		for k, v := range data {
 			data[k] = n.Type.Round(v)
 		}
-		values[n] = narrow(data)
+		drawn = append(drawn, data)
+	}
+	if c.Follow != nil {
+		c.Follow(c, drawn)
+	}
+	for i, n := range s.in {
+		values[n] = narrow(drawn[i])
 	}
 	if s.seed != nil {
 		data := make([]float64, s.seed.Shape.Size())

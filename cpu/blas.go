@@ -107,10 +107,12 @@ func rowsOf[T graph.Float](x []T, bh, tokens, heads, width int) matrix[T] {
 	return matrix[T]{x[b*tokens*dim+h*width : (b+1)*tokens*dim], tokens, width, dim}
 }
 
-// probs writes softmax(q kᵀ/√width) to p.
-func (h head[T]) probs(p matrix[T]) {
-	gemm(false, true, T(1/math.Sqrt(float64(h.q.cols))), h.q, h.k, 0, p)
-	softmaxRows(p.data, p.cols)
+// probs writes softmax(q kᵀ/√width) of the first queries to p, a row to each, and the logarithms of the rows' sums of exponentials to lse unless it is nil.
+func (h head[T]) probs(p matrix[T], lse []T) {
+	q := h.q
+	q.rows = p.rows
+	gemm(false, true, T(1/math.Sqrt(float64(q.cols))), q, h.k, 0, p)
+	softmaxRows(p.data, p.cols, lse)
 }
 
 // squares lends buffers for the N x N matrices of a head.
@@ -133,7 +135,7 @@ func attention[T graph.Float](c *graph.Call[T]) {
 		p := dense(*buf, tokens, tokens)
 		for bh := lo; bh < hi; bh++ {
 			h := headOf(c.In[0], bh, tokens, heads, width)
-			h.probs(p)
+			h.probs(p, c.Outs[1][bh*tokens:(bh+1)*tokens])
 			gemm(false, false, 1, p, h.v, 0, rowsOf(c.Out, bh, tokens, heads, width))
 		}
 	})
@@ -141,10 +143,11 @@ func attention[T graph.Float](c *graph.Call[T]) {
 
 func attentionProbs[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := op.AttentionSize(c.Node)
+	queries := c.Node.Attrs.(op.ProbsAttrs).Queries
 	c.Par(batch*heads, 1, func(lo, hi int) {
 		for bh := lo; bh < hi; bh++ {
-			p := dense(c.Out[bh*tokens*tokens:(bh+1)*tokens*tokens], tokens, tokens)
-			headOf(c.In[0], bh, tokens, heads, width).probs(p)
+			p := dense(c.Out[bh*queries*tokens:(bh+1)*queries*tokens], queries, tokens)
+			headOf(c.In[0], bh, tokens, heads, width).probs(p, nil)
 		}
 	})
 }
@@ -158,8 +161,8 @@ func attentionGrad[T graph.Float](c *graph.Call[T]) {
 		p, ds := dense((*buf)[:tokens*tokens], tokens, tokens), dense((*buf)[tokens*tokens:], tokens, tokens)
 		for bh := lo; bh < hi; bh++ {
 			h, d := headOf(c.In[0], bh, tokens, heads, width), headOf(c.Out, bh, tokens, heads, width)
-			do := rowsOf(c.In[1], bh, tokens, heads, width)
-			h.probs(p)
+			do := rowsOf(c.In[3], bh, tokens, heads, width)
+			h.probs(p, nil)
 			gemm(true, false, 1, p, do, 0, d.v)
 			gemm(false, true, 1, do, h.v, 0, ds)
 			for i := 0; i < tokens; i++ {

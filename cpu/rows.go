@@ -14,16 +14,21 @@ import (
 // level is this processor's widest instruction set.
 var level = C.int(C.xkd_simd_level())
 
-// softmaxRows replaces each row of x [rows,cols] by its softmax.
-func softmaxRows[T graph.Float](x []T, cols int) {
+// softmaxRows replaces each row of x [rows,cols] by its softmax, and writes the logarithm of its sum of exponentials to lse
+// [rows] unless that is nil.
+func softmaxRows[T graph.Float](x []T, cols int, lse []T) {
 	if len(x) == 0 {
 		return
 	}
 	if x32, ok := any(x).([]float32); ok {
-		C.xkd_softmax(level, (*C.float)(&x32[0]), C.int(len(x)/cols), C.int(cols))
+		var logs *C.float
+		if lse != nil {
+			logs = (*C.float)(&any(lse).([]float32)[0])
+		}
+		C.xkd_softmax(level, (*C.float)(&x32[0]), C.int(len(x)/cols), C.int(cols), logs)
 		return
 	}
-	for ; len(x) > 0; x = x[cols:] {
+	for r := 0; len(x) > 0; r, x = r+1, x[cols:] {
 		row := x[:cols]
 		peak := row[0]
 		for _, v := range row {
@@ -37,6 +42,9 @@ func softmaxRows[T graph.Float](x []T, cols int) {
 		}
 		for i := range row {
 			row[i] = T(float64(row[i]) / sum)
+		}
+		if lse != nil {
+			lse[r] = peak + T(math.Log(sum))
 		}
 	}
 }

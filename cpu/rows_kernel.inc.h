@@ -43,8 +43,9 @@ TARGET static inline void FN(save)(float *x, int n, VEC v) {
     else memcpy(x, &v, 4 * (unsigned long)n);
 }
 
-// FN(softmax) replaces each row by its softmax. Sums run over V lanes that are added in order at the end.
-TARGET static void FN(softmax)(float *x, int rows, int cols) {
+// FN(softmax) replaces each row by its softmax. Sums run over V lanes that are added in order at the end, and their logarithms
+// go to lse unless it is null.
+TARGET static void FN(softmax)(float *x, int rows, int cols, float *lse) {
     for (int r = 0; r < rows; r++, x += cols) {
         VEC most = FN(load)(x, cols, -3.4e38f);
         for (int i = V; i < cols; i += V) {
@@ -61,6 +62,7 @@ TARGET static void FN(softmax)(float *x, int rows, int cols) {
         }
         double sum = 0;
         for (int j = 0; j < V; j++) sum += sums[j];
+        if (lse) lse[r] = (float)(peak + log(sum));
         float inverse = (float)(1 / sum);
         for (int i = 0; i < cols; i += V) FN(save)(x + i, cols - i, FN(load)(x + i, cols - i, 0) * inverse);
     }

@@ -28,7 +28,8 @@ func TestSoftmaxRows(t *testing.T) {
 				x[i] = float32(rng.NormFloat64()) * float32(math.Pow(10, float64(i/cols)-1)) // the last row is peaked
 			}
 			got := append([]float32(nil), x...)
-			softmaxRows(got, cols)
+			logs := make([]float32, 4)
+			softmaxRows(got, cols, logs)
 			for r := 0; r < 4; r++ {
 				var sum float64
 				peak := math.Inf(-1)
@@ -38,6 +39,7 @@ func TestSoftmaxRows(t *testing.T) {
 				for _, v := range x[r*cols : (r+1)*cols] {
 					sum += math.Exp(float64(v) - peak)
 				}
+				require.InDelta(t, peak+math.Log(sum), logs[r], 1e-6*max(1, math.Abs(peak)), "level %d, row %d of %d columns", level, r, cols)
 				for i := r * cols; i < (r+1)*cols; i++ {
 					want := math.Exp(float64(x[i])-peak) / sum
 					require.InDelta(t, want, got[i], 1e-7+1e-6*want, "level %d, row %d of %d columns", level, r, cols)
@@ -73,7 +75,7 @@ func BenchmarkRows(b *testing.B) {
 	b.Run("softmax", func(b *testing.B) {
 		for b.Loop() {
 			copy(y, x)
-			softmaxRows(y, 145)
+			softmaxRows(y, 145, nil)
 		}
 	})
 	b.Run("gelu", func(b *testing.B) {

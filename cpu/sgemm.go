@@ -2,6 +2,7 @@ package cpu
 
 /*
 #cgo CFLAGS: -O3
+#cgo LDFLAGS: -lm
 #include "simd.h"
 */
 import "C"

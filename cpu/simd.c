@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "simd.h"
@@ -72,7 +73,7 @@ void xkd_sgemm(int level, int m, int n, int k, float alpha, const float *a, long
     CALL(sgemm, m, n, k, alpha, a, arow, acol, b, brow, bcol, beta, c, ldc);
 }
 
-void xkd_softmax(int level, float *x, int rows, int cols) { CALL(softmax, x, rows, cols); }
+void xkd_softmax(int level, float *x, int rows, int cols, float *lse) { CALL(softmax, x, rows, cols, lse); }
 
 void xkd_gelu(int level, const float *x, float *y, int n) { CALL(gelu, x, y, n); }
 

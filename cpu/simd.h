@@ -7,8 +7,8 @@ int xkd_simd_level(void);
 void xkd_sgemm(int level, int m, int n, int k, float alpha, const float *a, long arow, long acol,
                const float *b, long brow, long bcol, float beta, float *c, long ldc);
 
-// xkd_softmax replaces each row of x [rows,cols] by its softmax.
-void xkd_softmax(int level, float *x, int rows, int cols);
+// xkd_softmax replaces each row of x [rows,cols] by its softmax, and writes log Σ exp(row) to lse [rows] unless it is null.
+void xkd_softmax(int level, float *x, int rows, int cols, float *lse);
 
 // xkd_gelu is y = x·Φ(x); xkd_gelu_grad is dx = dy·(Φ(x) + x·φ(x)).
 void xkd_gelu(int level, const float *x, float *y, int n);

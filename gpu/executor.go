@@ -294,8 +294,7 @@ func (e *Executor) bind(st graph.Item, s *graph.Dispatch, binds []shaders.Bindin
 		entry := wgpu.BindGroupEntry{Binding: uint32(b.Index)}
 		if b.Uniform {
 			entry.Buffer, entry.Offset = e.params, uint64(offset)
-			// Uniform structs are padded to 16 bytes by some compilers.
-			entry.Size = uint64(graph.CeilDiv(reflect.TypeOf(s.Params).NumField()*wordBytes, 16) * 16)
+			entry.Size = uniformBytes(reflect.TypeOf(s.Params).NumField())
 		} else {
 			w := e.arg(st, s.Binds[i].Arg)
 			entry.Buffer, entry.Offset, entry.Size = w.handle, uint64(w.offset), uint64(w.bytes)

@@ -156,24 +156,45 @@ func check(t *testing.T, d *Device, opt graph.PlanOptions, op *graph.Op, attrs a
 		for i, s := range shapes {
 			in = append(in, g.Input(string(rune('a'+i)), s...))
 		}
-		out = g.Keep(g.Apply(op, attrs, in...))
+		out = g.Apply(op, attrs, in...)
+		for _, r := range out.All() {
+			g.Keep(r)
+		}
 	})
 	e := compile(t, d, g, opt)
-	call := graph.Call[float32]{Node: out, Out: make([]float32, out.Shape.Size()), Par: serial}
-	call.Outs = [][]float32{call.Out}
+	call := graph.Call[float32]{Node: out, Par: serial}
+	for _, r := range out.All() {
+		call.Outs = append(call.Outs, make([]float32, r.Shape.Size()))
+	}
+	call.Out = call.Outs[0]
+	var drawn [][]float64
 	for _, n := range in {
-		data := random(rng, n.Shape.Size())
+		data := make([]float64, n.Shape.Size())
+		for i, v := range random(rng, len(data)) {
+			data[i] = float64(v)
+		}
+		drawn = append(drawn, data)
+	}
+	if c := op.Cases[0]; c.Follow != nil {
+		c.Follow(graph.Case{Shapes: shapes, Attrs: attrs}, drawn)
+	}
+	for i, n := range in {
+		data := make([]float32, len(drawn[i]))
+		for k, v := range drawn[i] {
+			data[k] = float32(v)
+		}
 		write(t, e, n, data)
 		call.In = append(call.In, data)
 	}
 	run(t, e)
-	got := read(t, e, out)
 	op.Ref32(&call)
 	if tolerance == 0 {
 		tolerance = 1e-7
 	}
-	if err := nmse(got, call.Out); !(err <= tolerance) {
-		t.Errorf("normalised mean square error %.3g, at most %.3g allowed", err, tolerance)
+	for i, r := range out.All() {
+		if err := nmse(read(t, e, r), call.Outs[i]); !(err <= tolerance) {
+			t.Errorf("result %d: normalised mean square error %.3g, at most %.3g allowed", i, err, tolerance)
+		}
 	}
 	if err := e.CheckGuards(); err != nil {
 		t.Error(err)

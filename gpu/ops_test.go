@@ -10,12 +10,13 @@ import (
 
 // Attention at shapes that its cases lack: widths that do not fit vectors, tokens round the size of a workgroup.
 func TestAttentionShapes(t *testing.T) {
-	for _, shape := range []graph.Shape{{2, 5, 24}, {2, 130, 96}, {1, 64, 384}, {3, 17, 54}} {
-		attrs, grad := op.AttentionAttrs{Heads: 2}, graph.Shape{shape[0], shape[1], shape[2] / 3}
-		for name, shapes := range map[string][]graph.Shape{"attention": {shape}, "attention_probs": {shape}, "attention_grad": {shape, grad}} {
-			for _, variant := range []string{"fused", "thread", "group"} {
+	for _, shape := range []graph.Shape{{2, 5, 24}, {2, 130, 96}, {1, 64, 384}, {3, 17, 54}, {1, 31, 192}, {2, 33, 216}, {1, 65, 768}} {
+		attrs, y, rows := op.AttentionAttrs{Heads: 2}, graph.Shape{shape[0], shape[1], shape[2] / 3}, graph.Shape{shape[0], 2, shape[1]}
+		attrsOf := map[string]any{"attention": attrs, "attention_grad": attrs, "attention_probs": op.ProbsAttrs{AttentionAttrs: attrs, Queries: shape[1] - 1}}
+		for name, shapes := range map[string][]graph.Shape{"attention": {shape}, "attention_probs": {shape}, "attention_grad": {shape, y, rows, y}} {
+			for _, variant := range []string{"flash", "fused", "thread", "group"} {
 				t.Run(fmt.Sprint(name, shape, variant), func(t *testing.T) {
-					check(t, shared(t), force(variant), find(t, name), attrs, shapes, 0)
+					check(t, shared(t), force(variant), find(t, name), attrsOf[name], shapes, 0)
 				})
 			}
 		}
@@ -34,7 +35,7 @@ func TestAttentionInParts(t *testing.T) {
 	}
 }
 
-func find(t *testing.T, name string) *graph.Op {
+func find(t testing.TB, name string) *graph.Op {
 	t.Helper()
 	for _, op := range graph.Ops() {
 		if op.Name == name {

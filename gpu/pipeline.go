@@ -84,6 +84,9 @@ func compileError(src *shaders.Source, err error) error {
 	return fmt.Errorf("gpu: %s.wgsl, entry point %s: %w\n%s", src.File, src.Entry, err, shaders.Numbered(src.Text))
 }
 
+// uniformBytes is the size of a struct of parameters, which some compilers pad to 16 bytes.
+func uniformBytes(fields int) uint64 { return uint64(graph.CeilDiv(fields*wordBytes, 16) * 16) }
+
 func (d *Device) layout(src *shaders.Source, binds []shaders.Binding) (*bindLayout, string, error) {
 	var key strings.Builder
 	entries := make([]wgpu.BindGroupLayoutEntry, len(binds))
@@ -95,11 +98,17 @@ func (d *Device) layout(src *shaders.Source, binds []shaders.Binding) (*bindLayo
 		case b.Write:
 			typ = wgpu.BufferBindingType_Storage
 		}
-		fmt.Fprintf(&key, "%d:%d ", b.Index, typ)
+		// Sizes are part of the layout: the library checks those that are not at a dispatch, by what the pipeline before expected
+		// where both have one layout.
+		size := uint64(b.Vector * wordBytes)
+		if b.Uniform {
+			size = uniformBytes(len(src.Fields))
+		}
+		fmt.Fprintf(&key, "%d:%d:%d ", b.Index, typ, size)
 		entries[i] = wgpu.BindGroupLayoutEntry{
 			Binding:    uint32(b.Index),
 			Visibility: wgpu.ShaderStage_Compute,
-			Buffer:     wgpu.BufferBindingLayout{Type: typ},
+			Buffer:     wgpu.BufferBindingLayout{Type: typ, MinBindingSize: size},
 		}
 	}
 	if l := d.layouts[key.String()]; l != nil {

@@ -38,6 +38,16 @@ fn busy(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.x % 64u] = v;
 }
 `,
+	"toy_many": `
+struct Params { n: u32, by: f32, c: f32, d: f32, e: f32, }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64)
+fn many(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x < params.n) { y[id.x] = x[id.x] + params.by + params.c + params.d + params.e; }
+}
+`,
 	"toy_bad": `
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;

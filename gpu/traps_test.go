@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,6 +130,37 @@ func TestUncapturedError(t *testing.T) {
 		t.Errorf("the library's complaint came back as %v", err)
 	}
 	run(t, e)
+}
+
+// Pipelines that differ in the size of their parameters alone take turns in one submission: the library would go by the size
+// that the one before expects.
+func TestParametersOfTwoSizes(t *testing.T) {
+	d := toy(t)
+	large := change(add(4, 0), func(s *graph.Dispatch) {
+		s.Shader, s.Entry = "toy_many", "many"
+		s.Params = struct {
+			N           uint32
+			By, C, D, E float32
+		}{4, 1, 1, 1, 1}
+	})
+	var x, y *graph.Node
+	g := build(t, func(g *graph.Graph) {
+		x = g.Input("x", 4)
+		y = x
+		for range 4 {
+			y = g.Apply(toyOp, launch(large), y)
+			y = g.Apply(toyOp, launch(add(4, 1)), y)
+		}
+		g.Keep(y)
+	})
+	e := compile(t, d, g, graph.PlanOptions{})
+	write(t, e, x, []float32{0, 1, 2, 3})
+	for range 4 { // the first submissions are short
+		run(t, e)
+	}
+	if got := read(t, e, y); !slices.Equal(got, []float32{20, 21, 22, 23}) {
+		t.Errorf("the result is %v", got)
+	}
 }
 
 // What would make a submission fail, and with it the process, is refused by Compile.

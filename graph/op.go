@@ -84,6 +84,8 @@ type Case struct {
 	Range [2]float64
 	// Fill, where set, makes input i instead (indices, probabilities); it returns false to leave it to Range.
 	Fill func(input int, rng *rand.Rand, data []float64) bool
+	// Follow, where set, overwrites the inputs that follow from others, once all are drawn.
+	Follow func(c Case, in [][]float64)
 	// Tolerance is the greatest normalised mean square error of a GPU against the reference; zero means 1e-7.
 	Tolerance float64
 	// Large marks a case for GPU checks only: the finite differences would take too long.

@@ -122,12 +122,11 @@ func (e *Encoder) Encode(view Patches, visible *Visible) Encoded {
 // column, or without class token the mean over queries.
 func (e *Encoder) TokenAttention(t Encoded) *graph.Node {
 	g := e.P.G
-	p := op.AttentionProbs(g, t.QKV, e.Heads)
-	b, n := p.Shape[0], p.Shape[2]
+	b, n := t.QKV.Shape[0], t.QKV.Shape[1]
 	if !e.Cls {
-		return op.MeanAxis(g, p, 2)
+		return op.MeanAxis(g, op.AttentionProbs(g, t.QKV, e.Heads, n), 2)
 	}
-	row := op.Slice(g, p, 2, 0, 1)
+	row := op.AttentionProbs(g, t.QKV, e.Heads, 1)
 	return g.Reshape(op.Slice(g, row, 3, 1, n), b, e.Heads, n-1)
 }
 

@@ -1,7 +1,8 @@
 // O = softmax(scale * Q K^T) V per head, without the [tokens, tokens] matrix: keys and values pass through workgroup memory,
 // and each row's largest score and sum are corrected as they come (Milakov and Gimelshein, 2018; Dao et al., 2022).
 //
-// x is [batch, tokens, (q|k|v, heads, width)], y [batch, tokens, (heads, width)], in units of four elements. A workgroup
+// x is [batch, tokens, (q|k|v, heads, width)], y [batch, tokens, (heads, width)], in units of four elements; lse [batch,
+// heads, tokens] gets the logarithms of the rows' sums of exponentials. A workgroup
 // computes 64 rows of one head (x: rows, y: head, z: batch), a thread one of them.
 const WIDTH: u32 = 8u; // of a head, divided by 4; at most 16
 struct Params {
@@ -13,6 +14,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 
 var<workgroup> keys: array<vec4<f32>, 256>;
 var<workgroup> values: array<vec4<f32>, 256>;
@@ -69,5 +71,6 @@ fn fused(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         for (var i = 0u; i < WIDTH; i++) {
             y[out + i] = o[i] / sum;
         }
+        lse[(group.z * params.heads + group.y) * params.tokens + row] = peak + log(sum);
     }
 }

@@ -48,7 +48,7 @@ var (
 	bindingDecl = regexp.MustCompile(`@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;]+);`)
 	arrayOf     = regexp.MustCompile(`array<\s*([\w<>]+?)\s*>\s*$`)
 	// generatedFile is a file that stands for a generated text.
-	generatedFile = regexp.MustCompile(`^matmul_[rt]\d+x\d+_\d+_[nt][nt]_a[14]_b[14]\.wgsl$`)
+	generatedFile = regexp.MustCompile(`^(matmul_[rt]\d+x\d+_\d+_[nt][nt]_a[14]_b[14]|flash_[a-z]+_\d+)\.wgsl$`)
 	paramsDecl    = regexp.MustCompile(`struct\s+Params\s*\{([^}]*)\}`)
 	fieldDecl     = regexp.MustCompile(`(\w+)\s*:\s*(\w+)`)
 	comment       = regexp.MustCompile(`//[^\n]*`)
@@ -133,6 +133,9 @@ func (l Library) open(name string) (string, error) {
 	}
 	if strings.HasPrefix(name, matmulPrefix) {
 		return matmulText(name)
+	}
+	if strings.HasPrefix(name, flashPrefix) {
+		return flashText(name)
 	}
 	data, err := files.ReadFile(name + ".wgsl")
 	if err != nil {

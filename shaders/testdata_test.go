@@ -4,19 +4,26 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
 var update = flag.Bool("update", false, "write the expected texts anew")
 
-// The generator of matrix products is read by its results: the expected texts are in testdata, one for each kind of kernel.
+// The generators of matrix products and of attention are read by their results: the expected texts are in testdata, one for
+// each kind of kernel.
 // After a change that is meant: go test ./shaders -run Expected -update, and read the difference.
 func TestExpectedTexts(t *testing.T) {
 	for _, name := range []string{
 		"matmul:r8x8/64,nn,a4,b4", "matmul:r16x16/8,tn,a4,b1", "matmul:r32x16/8,nt,a1,b4",
 		"matmul:t4x4/256,nn,a4,b4", "matmul:t8x8/256,tn,a1,b1", "matmul:t8x8/256,nt,a4,b4",
+		"flash:forward/16", "flash:overlap/16", "flash:keys/8", "flash:queries/20",
 	} {
-		s, err := Load(name, "matmul", nil, nil)
+		entry := "matmul"
+		if part, ok := strings.CutPrefix(name, flashPrefix); ok {
+			entry, _, _ = strings.Cut(part, "/")
+		}
+		s, err := Load(name, entry, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,5 +77,14 @@ func TestOverlay(t *testing.T) {
 	write("sofmax.wgsl", mine)
 	if _, err := Overlay(dir); err == nil {
 		t.Error("a file that stands for no kernel was taken")
+	}
+}
+
+// A name that no kernel of attention can have is refused.
+func TestFlashNames(t *testing.T) {
+	for _, name := range []string{"flash:forward/0", "flash:keys/33", "flash:values/8", "flash:keys"} {
+		if _, err := Load(name, "keys", nil, nil); err == nil {
+			t.Errorf("%s was loaded", name)
+		}
 	}
 }

@@ -203,6 +203,7 @@ func tintCase(t *testing.T, o *graph.Op, c graph.Case, y *graph.Node, target gra
 		lo, hi = -1, 1
 	}
 	rng := rand.New(rand.NewPCG(4, 2))
+	var drawn [][]float64
 	for i, n := range y.Inputs {
 		data := make([]float64, n.Shape.Size())
 		if c.Fill == nil || !c.Fill(i, rng, data) {
@@ -210,9 +211,18 @@ func tintCase(t *testing.T, o *graph.Op, c graph.Case, y *graph.Node, target gra
 				data[k] = lo + (hi-lo)*rng.Float64()
 			}
 		}
-		narrow := make([]float32, len(data))
 		for k, v := range data {
-			narrow[k] = float32(n.Type.Round(v))
+			data[k] = n.Type.Round(v)
+		}
+		drawn = append(drawn, data)
+	}
+	if c.Follow != nil {
+		c.Follow(c, drawn)
+	}
+	for i, n := range y.Inputs {
+		narrow := make([]float32, len(drawn[i]))
+		for k, v := range drawn[i] {
+			narrow[k] = float32(v)
 		}
 		call.In = append(call.In, narrow)
 		words := wordsOf(n.Type.Encode(narrow))

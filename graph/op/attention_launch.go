@@ -8,11 +8,13 @@ import (
 )
 
 // rowsParams is struct Params of attention.wgsl.
-type rowsParams struct{ Rows, Cols uint32 }
+type rowsParams struct{ Rows, Cols, First uint32 }
 
-// The variants of attention: "fused" never stores the scores, and the others store them and take their softmax by one thread
-// or one workgroup a row. Barriers are dear on software adapters.
+// The variants of attention: "flash" and "fused" never store the scores, the first with tiles of queries, keys and values in
+// workgroup memory, the second with a row to a thread; the others store them and take their softmax by one thread or one
+// workgroup a row. Barriers are dear on software adapters.
 const (
+	flash  = "flash"
 	fused  = "fused"
 	thread = "thread"
 	group  = "group"
@@ -34,20 +36,37 @@ func attentionVariants(n *graph.Node, t graph.Target) []string {
 	list := scoreVariants(n, t)
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
-	switch {
-	case !s.fusable(batch):
-		return list
-	case t.Class == graph.Software:
-		return append(list, fused)
+	var whole []string
+	if s.flashable(batch) {
+		whole = append(whole, flash)
 	}
-	return append([]string{fused}, list...)
+	if s.fusable(batch) {
+		whole = append(whole, fused)
+	}
+	if t.Class == graph.Software {
+		return append(list, whole...)
+	}
+	return append(whole, list...)
 }
 
-// attentionRows runs a row kernel of attention.wgsl in place on x.
-func attentionRows(t graph.Target, kernel string, x graph.Arg, rows, cols int, more ...graph.Bind) graph.Dispatch {
+// attentionGradVariants are those of the gradient.
+func attentionGradVariants(n *graph.Node, t graph.Target) []string {
+	list := scoreVariants(n, t)
+	batch, tokens, heads, width := AttentionSize(n)
+	switch s := (attentionShape{tokens, heads, width}); {
+	case !s.flashable(batch):
+		return list
+	case t.Class == graph.Software:
+		return append(list, flash)
+	}
+	return append([]string{flash}, list...)
+}
+
+// attentionRows runs a row kernel of attention.wgsl in place on x; first is the first row of further tensors.
+func attentionRows(t graph.Target, kernel string, x graph.Arg, first, rows, cols int, more ...graph.Bind) graph.Dispatch {
 	d := graph.Dispatch{
 		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x}}, more...),
-		Params: rowsParams{uint32(rows), uint32(cols)}, Groups: graph.Grid(rows), Trips: 3*graph.CeilDiv(cols, 64) + 12,
+		Params: rowsParams{uint32(rows), uint32(cols), uint32(first)}, Groups: graph.Grid(rows), Trips: 3*graph.CeilDiv(cols, 64) + 12,
 	}
 	if t.Variant == thread {
 		d.Entry, d.Groups, d.Trips = kernel+"_thread", graph.Grid(graph.CeilDiv(rows, 64)), 3*cols
@@ -58,9 +77,10 @@ func attentionRows(t graph.Target, kernel string, x graph.Arg, rows, cols int, m
 // attentionPart is the share of one group of dispatches: its scores fit one scratch buffer.
 type attentionPart struct{ batch0, batch, head0, heads int }
 
-// attentionParts cuts the batch, and where a single clip is too large its heads, so that scores stay within scratchMax.
-func attentionParts(batch, tokens, heads int) []attentionPart {
-	fit := min(max(1, scratchMax/(tokens*tokens)), graph.MaxGroups)
+// attentionParts cuts the batch, and where a single clip is too large its heads, so that scores, size to a head, stay within
+// scratchMax.
+func attentionParts(batch, heads, size int) []attentionPart {
+	fit := min(max(1, scratchMax/size), graph.MaxGroups)
 	var parts []attentionPart
 	if fit < heads {
 		for b := range batch {
@@ -80,6 +100,9 @@ func attentionParts(batch, tokens, heads int) []attentionPart {
 // size is the number of matrices.
 func (p attentionPart) size() int { return p.batch * p.heads }
 
+// first is the number of the first matrix among all; the others follow it.
+func (p attentionPart) first(heads int) int { return p.batch0*heads + p.head0 }
+
 // attentionShape gives the operands of one attention node.
 type attentionShape struct{ tokens, heads, width int }
 
@@ -97,11 +120,11 @@ func (s attentionShape) rows(arg graph.Arg, p attentionPart, blocks, block int, 
 	return o
 }
 
-// scores places the [tokens, tokens] matrices of one part, the first of them at matrix number first.
-func (s attentionShape) scores(arg graph.Arg, p attentionPart, first int, trans bool) operand {
-	n := s.tokens
+// scores places the [queries, tokens] matrices of one part, the first of them at matrix number first.
+func (s attentionShape) scores(arg graph.Arg, p attentionPart, first, queries int, trans bool) operand {
+	n, size := s.tokens, queries*s.tokens
 	o := operand{
-		arg: arg, off: first * n * n, b1: p.heads * n * n, b2: n * n, row: n, col: 1, batch1: p.batch, batch2: p.heads,
+		arg: arg, off: first * size, b1: p.heads * size, b2: size, row: n, col: 1, batch1: p.batch, batch2: p.heads,
 	}
 	if trans {
 		o.row, o.col = 1, n
@@ -111,15 +134,52 @@ func (s attentionShape) scores(arg graph.Arg, p attentionPart, first int, trans 
 
 func (s attentionShape) scale() float32 { return float32(1 / math.Sqrt(float64(s.width))) }
 
-// probabilities writes softmax(scale · Q Kᵀ) of one part to scores, starting at its matrix number first.
-func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scores graph.Arg, first int, scratch *[]int) []graph.Dispatch {
+// probabilities writes scale · Q Kᵀ of the first queries of one part to scores, starting at its matrix number first.
+func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scores graph.Arg, first, queries int, scratch *[]int) []graph.Dispatch {
 	return gemm{
-		m: s.tokens, n: s.tokens, k: s.width, alpha: s.scale(),
-		a: s.rows(qkv, p, 3, 0, false), b: s.rows(qkv, p, 3, 1, true), c: s.scores(scores, p, first, false),
+		m: queries, n: s.tokens, k: s.width, alpha: s.scale(),
+		a: s.rows(qkv, p, 3, 0, false), b: s.rows(qkv, p, 3, 1, true), c: s.scores(scores, p, first, queries, false),
 	}.dispatches(graph.Target{Class: t.Class}, scratch)
 }
 
-// fusedParams is struct Params of attention_fused.wgsl.
+// flashWidth is the greatest width of a head that the kernels of shaders/flash.go take.
+const flashWidth = 128
+
+// flashable reports whether they can compute the shape.
+func (s attentionShape) flashable(batch int) bool {
+	return s.width%4 == 0 && s.width <= flashWidth && s.flashTrips() < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
+}
+
+// flashTrips bounds the loop turns of one thread: for every 32 tokens four steps at most that each fill two tiles and go
+// through a head's width or 32 tokens, by parts of a head.
+func (s attentionShape) flashTrips() int {
+	chunk := min(s.width/4, 16)
+	chunks := graph.CeilDiv(s.width/4, 16)
+	fill := graph.CeilDiv(32*chunk, 64)
+	return graph.CeilDiv(s.tokens, 32)*(1+chunks*(2*(2*fill+chunk)+2*(fill+16))) + fill
+}
+
+// flash is a dispatch of one of those kernels, which has so many rows to a workgroup.
+func (s attentionShape) flash(batch, rows int, kernel string, binds ...graph.Bind) graph.Dispatch {
+	return graph.Dispatch{
+		Shader: fmt.Sprintf("flash:%s/%d", kernel, s.width/4), Entry: kernel, Binds: binds,
+		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
+		Groups: [3]int{graph.CeilDiv(s.tokens, rows), s.heads, batch}, Trips: s.flashTrips(),
+	}
+}
+
+// flashGrad is the launch of the gradient: the sums of O dO by row, then the gradients of keys and values, and of queries.
+func (s attentionShape) flashGrad(batch int) graph.Launch {
+	delta := bind("delta", graph.Scratch(0))
+	binds := []graph.Bind{bindIn("x", 0), bindIn("dy", 3), bindIn("lse", 2), delta, bindOut()}
+	return graph.Launch{Scratch: []int{batch * s.heads * s.tokens}, Dispatches: []graph.Dispatch{
+		s.flash(batch, 64, "overlap", bindIn("o", 1), bindIn("dy", 3), delta),
+		s.flash(batch, 32, "keys", binds...),
+		s.flash(batch, 32, "queries", binds...),
+	}}
+}
+
+// fusedParams is struct Params of attention_fused.wgsl and of the kernels of shaders/flash.go.
 type fusedParams struct {
 	Tokens, Heads uint32
 	Scale         float32
@@ -146,28 +206,32 @@ func (s attentionShape) fused(batch int) graph.Launch {
 	return graph.Launch{Dispatches: []graph.Dispatch{{
 		Shader: "attention_fused", Entry: "fused",
 		Consts: []graph.Const{{Name: "WIDTH", Value: fmt.Sprintf("%du", s.width/4)}},
-		Binds:  []graph.Bind{{Var: "x", Arg: graph.In(0)}, {Var: "y", Arg: graph.Out()}},
+		Binds:  []graph.Bind{{Var: "x", Arg: graph.In(0)}, {Var: "y", Arg: graph.Out()}, {Var: "lse", Arg: graph.Result(1)}},
 		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
 		Groups: [3]int{graph.CeilDiv(s.tokens, 64), s.heads, batch}, Trips: s.fusedTrips(),
 	}}}
 }
 
-// attentionLaunch is fused, or keeps the scores of a part of the batch at a time in scratch.
+// attentionLaunch is flash or fused, or keeps the scores of a part of the batch at a time in scratch.
 func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
-	if t.Variant == fused {
+	switch t.Variant {
+	case flash:
+		return launch(s.flash(batch, 32, "forward", bindIn("x", 0), bindOut(), bind("lse", graph.Result(1))))
+	case fused:
 		return s.fused(batch)
 	}
-	parts := attentionParts(batch, tokens, heads)
+	parts := attentionParts(batch, heads, tokens*tokens)
 	l := graph.Launch{Scratch: []int{parts[0].size() * tokens * tokens}}
 	scores := graph.Scratch(0)
 	for _, p := range parts {
-		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), scores, 0, &l.Scratch)...)
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", scores, p.size()*tokens, tokens))
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), scores, 0, tokens, &l.Scratch)...)
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_log", scores, p.first(heads)*tokens, p.size()*tokens, tokens,
+			graph.Bind{Var: "lse", Arg: graph.Result(1)}))
 		l.Dispatches = append(l.Dispatches, gemm{
 			m: tokens, n: width, k: tokens, alpha: 1,
-			a: s.scores(scores, p, 0, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
+			a: s.scores(scores, p, 0, tokens, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
 		}.dispatches(graph.Target{Class: t.Class}, &l.Scratch)...)
 	}
 	return l
@@ -177,12 +241,12 @@ func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
+	queries := n.Attrs.(ProbsAttrs).Queries
 	var l graph.Launch
-	for _, p := range attentionParts(batch, tokens, heads) {
-		first := p.batch0*heads + p.head0
-		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), graph.Out(), first, &l.Scratch)...)
+	for _, p := range attentionParts(batch, heads, queries*tokens) {
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), graph.Out(), p.first(heads), queries, &l.Scratch)...)
 	}
-	l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", graph.Out(), batch*heads*tokens, tokens))
+	l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", graph.Out(), 0, batch*heads*queries, tokens))
 	return l
 }
 
@@ -191,33 +255,36 @@ func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
-	parts := attentionParts(batch, tokens, heads)
+	if t.Variant == flash {
+		return s.flashGrad(batch)
+	}
+	parts := attentionParts(batch, heads, tokens*tokens)
 	size := parts[0].size() * tokens * tokens
 	l := graph.Launch{Scratch: []int{size, size}}
-	qkv, do, out := graph.In(0), graph.In(1), graph.Out()
+	qkv, do, out := graph.In(0), graph.In(3), graph.Out()
 	probs, grads := graph.Scratch(0), graph.Scratch(1)
 	for _, p := range parts {
 		add := func(g gemm) {
 			l.Dispatches = append(l.Dispatches, g.dispatches(graph.Target{Class: t.Class}, &l.Scratch)...)
 		}
-		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, qkv, probs, 0, &l.Scratch)...)
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", probs, p.size()*tokens, tokens))
+		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, qkv, probs, 0, tokens, &l.Scratch)...)
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax", probs, 0, p.size()*tokens, tokens))
 		add(gemm{ // dV
 			m: tokens, n: width, k: tokens, alpha: 1,
-			a: s.scores(probs, p, 0, true), b: s.rows(do, p, 1, 0, false), c: s.rows(out, p, 3, 2, false),
+			a: s.scores(probs, p, 0, tokens, true), b: s.rows(do, p, 1, 0, false), c: s.rows(out, p, 3, 2, false),
 		})
 		add(gemm{ // dP
 			m: tokens, n: tokens, k: width, alpha: 1,
-			a: s.rows(do, p, 1, 0, false), b: s.rows(qkv, p, 3, 2, true), c: s.scores(grads, p, 0, false),
+			a: s.rows(do, p, 1, 0, false), b: s.rows(qkv, p, 3, 2, true), c: s.scores(grads, p, 0, tokens, false),
 		})
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs}))
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, 0, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs}))
 		add(gemm{ // dQ
 			m: tokens, n: width, k: tokens, alpha: s.scale(),
-			a: s.scores(grads, p, 0, false), b: s.rows(qkv, p, 3, 1, false), c: s.rows(out, p, 3, 0, false),
+			a: s.scores(grads, p, 0, tokens, false), b: s.rows(qkv, p, 3, 1, false), c: s.rows(out, p, 3, 0, false),
 		})
 		add(gemm{ // dK
 			m: tokens, n: width, k: tokens, alpha: s.scale(),
-			a: s.scores(grads, p, 0, true), b: s.rows(qkv, p, 3, 0, false), c: s.rows(out, p, 3, 1, false),
+			a: s.scores(grads, p, 0, tokens, true), b: s.rows(qkv, p, 3, 0, false), c: s.rows(out, p, 3, 1, false),
 		})
 	}
 	return l

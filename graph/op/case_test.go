@@ -56,6 +56,14 @@ func drawn(c graph.Case, rng *rand.Rand) [][]float64 {
 			out[i][k] = typeOf(c, i).Round(v)
 		}
 	}
+	if c.Follow != nil {
+		c.Follow(c, out)
+		for i, x := range out {
+			for k, v := range x {
+				x[k] = typeOf(c, i).Round(v)
+			}
+		}
+	}
 	return out
 }
 

@@ -53,6 +53,7 @@ var large = []graph.Case{
 	{Name: "permute", Shapes: []graph.Shape{{32, 3, 16, 2, 14, 16, 14, 16}}, Attrs: []int{0, 2, 4, 6, 3, 5, 7, 1}},
 	{Name: "matmul", Shapes: []graph.Shape{{2_000_000, 8}, {2_000_000, 8}}, Attrs: op.MatMulAttrs{TransA: true}},
 	{Name: "attention", Shapes: []graph.Shape{{64, 1569, 2304}}, Attrs: op.AttentionAttrs{Heads: 12}},
+	{Name: "attention_grad", Shapes: []graph.Shape{{64, 1569, 2304}, {64, 1569, 768}, {64, 12, 1569}, {64, 1569, 768}}, Attrs: op.AttentionAttrs{Heads: 12}},
 }
 
 // eachLaunch gives the launches of every case, and of the large shapes, on every target.
@@ -96,7 +97,8 @@ var (
 	// rowLoop starts a loop of a row's threads over its columns; combined are the calls by which they combine figures.
 	rowLoop  = regexp.MustCompile(`for \(var c = lane_of\(t\); c < params\.width; c \+= LANES\)`)
 	combined = regexp.MustCompile(`\brow_(sum|max)\(`)
-	shared   = regexp.MustCompile(`var<workgroup>\s*\w+:\s*array<f32,\s*(\d+)>`)
+	shared   = regexp.MustCompile(`var<workgroup>\s*\w+:\s*([^;]+);`)
+	arrayOf  = regexp.MustCompile(`^array<(.*),\s*(\d+)>$`)
 )
 
 // reached gives the bodies of an entry point and of the functions it calls: each once, or as often as it is called.
@@ -205,11 +207,24 @@ func checkDispatch(t *testing.T, d graph.Dispatch, src text) {
 	}
 	words := 0
 	for _, m := range shared.FindAllStringSubmatch(src.Text, -1) {
-		words += number(t, m[1])
+		words += wordsOf(t, m[1])
 	}
 	if words*4 > 16<<10 {
 		t.Errorf("%s: %d bytes of workgroup memory", d.Shader, words*4)
 	}
+}
+
+// wordsOf is the size of a variable's type.
+func wordsOf(t *testing.T, kind string) int {
+	t.Helper()
+	if m := arrayOf.FindStringSubmatch(kind); m != nil {
+		return number(t, m[2]) * wordsOf(t, m[1])
+	}
+	words := map[string]int{"f32": 1, "u32": 1, "vec4<f32>": 4}[kind]
+	if words == 0 {
+		t.Errorf("%s is of no known size", kind)
+	}
+	return words
 }
 
 func number(t *testing.T, s string) int {
@@ -327,6 +342,9 @@ func TestTripsByHand(t *testing.T) {
 		{graph.Case{Name: "pair_distance_grad", Shapes: rows(graph.Shape{3, 7}, graph.Shape{41, 7}, graph.Shape{3, 41})}, graph.Discrete, "", []int{41}},
 		// Sixteen tokens, though there are five: one turn, one load, twice (a turn and a vector), a vector; two vectors beside.
 		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "fused", []int{1 + 1 + 2*16*2 + 1 + 2}},
+		// A block of 32, of one vector: a turn and four steps at most that fill two tiles by a load or go through a vector or 32
+		// tokens by two; a load beside.
+		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "flash", []int{1 + 2*(2+1) + 2*(1+16) + 1}},
 		{graph.Case{Name: "permute", Shapes: rows(graph.Shape{5, 3}), Attrs: []int{1, 0}}, graph.Discrete, "", []int{8 + 4*(1+8)}},
 		{graph.Case{Name: "gelu", Shapes: rows(graph.Shape{1000})}, graph.Software, "", []int{32}},
 		{graph.Case{Name: "accumulate", Shapes: rows(graph.Shape{1000}, graph.Shape{1000}, graph.Shape{1})}, graph.Discrete, "", []int{4}},
@@ -364,6 +382,34 @@ func TestVariants(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Attention on GPUs keeps no scores: the gradient's scratch is a figure for each row.
+func TestFlashKeepsNoScores(t *testing.T) {
+	for _, class := range []graph.Class{graph.Discrete, graph.Integrated} {
+		for _, width := range []int{4, 32, 64, 128} {
+			x, y := graph.Shape{16, 393, 3 * 2 * width}, graph.Shape{16, 393, 2 * width}
+			for _, c := range []struct {
+				name       string
+				shapes     []graph.Shape
+				dispatches int
+				scratch    []int
+			}{
+				{"attention", []graph.Shape{x}, 1, nil},
+				{"attention_grad", []graph.Shape{x, y, {16, 2, 393}, y}, 3, []int{16 * 2 * 393}},
+			} {
+				o := lookup(t, c.name)
+				n, err := applied(o, graph.Case{Shapes: c.shapes, Attrs: op.AttentionAttrs{Heads: 2}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l := o.Launch(n, graph.Target{Class: class, Variant: o.VariantsOf(n, graph.Target{Class: class})[0]})
+				if !slices.Equal(l.Scratch, c.scratch) || len(l.Dispatches) != c.dispatches {
+					t.Errorf("%s with heads of %d: %d dispatches, scratch %d", c.name, width, len(l.Dispatches), l.Scratch)
+				}
+			}
+		}
+	}
 }
 
 // A row too long for any kernel is refused, not cut off.
