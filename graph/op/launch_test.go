@@ -96,7 +96,9 @@ var (
 	// rowLoop starts a loop of a row's threads over its columns; combined are the calls by which they combine figures.
 	rowLoop  = regexp.MustCompile(`for \(var c = lane_of\(t\); c < params\.width; c \+= LANES\)`)
 	combined = regexp.MustCompile(`\brow_(sum|max)\(`)
-	shared   = regexp.MustCompile(`var<workgroup>\s*\w+:\s*array<f32,\s*(\d+)>`)
+	// Workgroup memory: arrays of words or vectors, or of rows of vectors.
+	workgroup = regexp.MustCompile(`var<workgroup>[^\n]*`)
+	shared    = regexp.MustCompile(`var<workgroup>\s*\w+:\s*(?:array<(f32|vec4<f32>),\s*(\d+)>|array<array<vec4<f32>,\s*(\d+)>,\s*(\d+)>);`)
 )
 
 // reached gives the bodies of an entry point and of the functions it calls: each once, or as often as it is called.
@@ -204,8 +206,18 @@ func checkDispatch(t *testing.T, d graph.Dispatch, src text) {
 		}
 	}
 	words := 0
-	for _, m := range shared.FindAllStringSubmatch(src.Text, -1) {
-		words += number(t, m[1])
+	for _, line := range workgroup.FindAllString(comment.ReplaceAllString(src.Text, ""), -1) {
+		m := shared.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+			t.Errorf("%s: cannot tell the size of %s", d.Shader, line)
+		case m[1] == "f32":
+			words += number(t, m[2])
+		case m[1] != "":
+			words += 4 * number(t, m[2])
+		default:
+			words += 4 * number(t, m[3]) * number(t, m[4])
+		}
 	}
 	if words*4 > 16<<10 {
 		t.Errorf("%s: %d bytes of workgroup memory", d.Shader, words*4)
@@ -328,6 +340,10 @@ func TestTripsByHand(t *testing.T) {
 		// Sixteen tokens, though there are five: one turn, one load, twice (a turn and a vector), a vector; two vectors beside.
 		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "fused", []int{1 + 1 + 2*16*2 + 1 + 2}},
 		{graph.Case{Name: "permute", Shapes: rows(graph.Shape{5, 3}), Attrs: []int{1, 0}}, graph.Discrete, "", []int{8 + 4*(1+8)}},
+		// Tiles take a turn for sixteen terms, and eight inside; registers one for four terms of the
+		// 112 that a piece may have, and one for each that remains.
+		{graph.Case{Name: "matmul", Shapes: rows(graph.Shape{64, 100}, graph.Shape{100, 64}), Attrs: op.MatMulAttrs{}}, graph.Discrete, "T64", []int{7 * 9}},
+		{graph.Case{Name: "matmul", Shapes: rows(graph.Shape{64, 103}, graph.Shape{103, 64}), Attrs: op.MatMulAttrs{}}, graph.Software, "R8", []int{28 + 3}},
 		{graph.Case{Name: "gelu", Shapes: rows(graph.Shape{1000})}, graph.Software, "", []int{32}},
 		{graph.Case{Name: "accumulate", Shapes: rows(graph.Shape{1000}, graph.Shape{1000}, graph.Shape{1})}, graph.Discrete, "", []int{4}},
 		// Chunks of 4096 elements, then the three of the larger tensor.
