@@ -72,4 +72,3 @@ func matMulVariants(t testing.TB, nodes func(g *graph.Graph) []*graph.Node) []st
 	})
 	return last.Op.VariantsOf(last, shared(t).Target())
 }
-

@@ -34,7 +34,7 @@ func TestAttentionInParts(t *testing.T) {
 	}
 }
 
-func find(t *testing.T, name string) *graph.Op {
+func find(t testing.TB, name string) *graph.Op {
 	t.Helper()
 	for _, op := range graph.Ops() {
 		if op.Name == name {
