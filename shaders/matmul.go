@@ -10,39 +10,54 @@ import (
 // matmul describes a specialised matrix product. The WGSL compiler at hand has no arrays sized by constants, and drivers
 // keep only unrolled code in registers, so the text of each kernel is written out here.
 //
-// As a file name for Load it is "matmul:r32x16/8,nt,a4,b1": a kernel with registers only (r) or with tiles in
-// workgroup memory (t), the block of C that one thread computes, the threads of a workgroup; whether A and B are stored
-// transposed (t) or not (n); and vec4 (4) or scalar (1) loads of either. vec4 loads need every offset, stride and
-// contiguous length of the operand, and the pieces of k, to divide by 4.
+// As a file name for Load it is "matmul:r32x16/8,nt,a4,b1,c4": a kernel with registers only (r), or with tiles in workgroup
+// memory that are filled when they are due (t) or have their next contents on the way meanwhile (p); the block of C that one
+// thread computes; the threads of a workgroup, for tiles by rows and columns (8x16); whether A and B are stored transposed
+// (t) or not (n); and vec4 (4) or scalar (1) access to A, B and C. vec4 access needs every offset, stride and contiguous
+// length of the operand, and the pieces of k, to divide by 4; the bias is read as C is written.
 type matmul struct {
-	kind           byte
-	rows, cols     int
-	threads        int
-	transA, transB bool
-	vecA, vecB     bool
+	kind             byte
+	rows, cols       int
+	down, across     int // threads; down is 1 for registers
+	transA, transB   bool
+	vecA, vecB, vecC bool
 }
 
 const (
 	matmulPrefix = "matmul:"
 	// plainMark is where the specialised kernel replaces the rest of matmul.wgsl.
-	plainMark = "// The plainest kernel"
+	plainMark = "// The plain kernels"
 	// tileK is the depth of a shared tile.
 	tileK = 16
 )
 
-var matmulName = regexp.MustCompile(`^matmul:([rt])(\d+)x(\d+)/(\d+),([nt])([nt]),a([14]),b([14])$`)
+var matmulName = regexp.MustCompile(`^matmul:([rtp])(\d+)x(\d+)/(?:(\d+)x)?(\d+),([nt])([nt]),a([14]),b([14]),c([14])$`)
 
 func parseMatmul(name string) (matmul, error) {
 	f := matmulName.FindStringSubmatch(name)
 	if f == nil {
 		return matmul{}, fmt.Errorf("shaders: %q names no matrix product", name)
 	}
-	m := matmul{kind: f[1][0], transA: f[5] == "t", transB: f[6] == "t", vecA: f[7] == "4", vecB: f[8] == "4"}
-	for i, p := range []*int{&m.rows, &m.cols, &m.threads} {
-		*p, _ = strconv.Atoi(f[2+i]) // the pattern admits digits only
+	m := matmul{
+		kind: f[1][0], down: 1, transA: f[6] == "t", transB: f[7] == "t", vecA: f[8] == "4", vecB: f[9] == "4", vecC: f[10] == "4",
 	}
-	if m.rows%4 != 0 || m.cols%4 != 0 || m.rows*m.cols == 0 || m.threads == 0 || m.kind == 't' && m.threads != 256 {
-		return matmul{}, fmt.Errorf("shaders: %q: blocks are multiples of 4, and 256 threads share a tile", name)
+	for i, p := range []*int{&m.rows, &m.cols, &m.down, &m.across} {
+		if f[2+i] != "" {
+			*p, _ = strconv.Atoi(f[2+i]) // the pattern admits digits only
+		}
+	}
+	if m.rows%4 != 0 || m.cols%4 != 0 || m.rows*m.cols == 0 || m.down*m.across == 0 || m.down*m.across > 256 {
+		return matmul{}, fmt.Errorf("shaders: %q: blocks are multiples of 4, of at most 256 threads", name)
+	}
+	if m.kind == 'r' != (f[4] == "") {
+		return matmul{}, fmt.Errorf("shaders: %q: threads have rows for tiles, and for them only", name)
+	}
+	if m.kind != 'r' {
+		for _, p := range []int{m.rows / 4, m.cols / 4, m.down / 8, m.across / 8} {
+			if p == 0 || p&(p-1) != 0 {
+				return matmul{}, fmt.Errorf("shaders: %q: tiles are powers of two, of eight threads a row and column at least", name)
+			}
+		}
 	}
 	return m, nil
 }
@@ -68,12 +83,15 @@ func matmulText(name string) (string, error) {
 	}
 	w := &writer{}
 	w.line("%s", base[:at])
-	w.declare("a", 1, m.vecA)
-	w.declare("b", 2, m.vecB)
-	if m.kind == 't' {
-		m.shared(w)
-	} else {
+	w.declare("a", 1, "read", m.vecA)
+	w.declare("b", 2, "read", m.vecB)
+	w.declare("bias", 3, "read", m.vecC)
+	w.declare("c", 4, "read_write", m.vecC)
+	m.put(w)
+	if m.kind == 'r' {
 		m.registers(w)
+	} else {
+		m.shared(w)
 	}
 	return w.String(), nil
 }
@@ -83,12 +101,12 @@ type writer struct{ strings.Builder }
 
 func (w *writer) line(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 
-func (w *writer) declare(name string, binding int, vec bool) {
+func (w *writer) declare(name string, binding int, access string, vec bool) {
 	typ := "f32"
 	if vec {
 		typ = "vec4<f32>"
 	}
-	w.line("@group(0) @binding(%d) var<storage, read> %s: array<%s>;", binding, name, typ)
+	w.line("@group(0) @binding(%d) var<storage, %s> %s: array<%s>;", binding, access, name, typ)
 }
 
 // bases starts the kernel's body: the piece of k, and where the batch's matrices begin.
@@ -104,16 +122,27 @@ func (w *writer) bases(z string) {
 	w.line("    let k1 = min(params.k, k0 + params.split_size);")
 }
 
-// put writes the helper that stores up to four neighbours of a row.
+// put writes the helpers that give the bias of four columns and store four neighbours of a row, or as many as there are.
 func (m matmul) put(w *writer) {
-	w.line("fn put(i: u32, col: u32, sum: vec4<f32>) {")
-	w.line("    var v = sum * params.alpha;")
-	w.line("    if (params.has_bias != 0u) {")
-	w.line("        let last = params.n - 1u;")
-	w.line("        v += vec4<f32>(bias[min(col, last)], bias[min(col + 1u, last)], bias[min(col + 2u, last)], bias[min(col + 3u, last)]);")
+	w.line("fn bias_of(col: u32) -> vec4<f32> {")
+	w.line("    if (params.has_bias == 0u) {")
+	w.line("        return vec4<f32>(0.0);")
 	w.line("    }")
-	for j, e := range component {
-		w.line("    if (col + %du < params.n) { c[i + col + %du] = v.%s; }", j, j, e)
+	if m.vecC {
+		w.line("    return bias[min(col, params.n - 4u) / 4u];")
+	} else {
+		w.line("    let last = params.n - 1u;")
+		w.line("    return vec4<f32>(bias[min(col, last)], bias[min(col + 1u, last)], bias[min(col + 2u, last)], bias[min(col + 3u, last)]);")
+	}
+	w.line("}")
+	w.line("fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {")
+	w.line("    let v = sum * params.alpha + plus;")
+	if m.vecC {
+		w.line("    if (col < params.n) { c[(i + col) / 4u] = v; }")
+	} else {
+		for j, e := range component {
+			w.line("    if (col + %du < params.n) { c[i + col + %du] = v.%s; }", j, j, e)
+		}
 	}
 	w.line("}")
 }
@@ -122,11 +151,10 @@ func (m matmul) put(w *writer) {
 // past the edge read the last one again and are not stored.
 func (m matmul) registers(w *writer) {
 	quads := m.cols / 4
-	m.put(w)
 	w.line("// One thread computes %d x %d elements of C; blocks are numbered along n first.", m.rows, m.cols)
-	w.line("@compute @workgroup_size(%d)", m.threads)
+	w.line("@compute @workgroup_size(%d)", m.across)
 	w.line("fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {")
-	w.line("    let block = id.y * groups.x * %du + id.x;", m.threads)
+	w.line("    let block = id.y * groups.x * %du + id.x;", m.across)
 	w.line("    let across = (params.n + %du) / %du;", m.cols-1, m.cols)
 	w.line("    if (block >= across * ((params.m + %du) / %du)) { return; }", m.rows-1, m.rows)
 	w.line("    let m0 = block / across * %du;", m.rows)
@@ -177,11 +205,14 @@ func (m matmul) registers(w *writer) {
 		m.turn(w, 1)
 		w.line("    }")
 	}
+	for q := range quads {
+		w.line("    let plus%d = bias_of(n0 + %du);", q, 4*q)
+	}
 	for i := range m.rows {
 		w.line("    if (m0 + %du < params.m) {", i)
 		w.line("        let i = c0 + (m0 + %du) * params.c_row;", i)
 		for q := range quads {
-			w.line("        put(i, n0 + %du, c%d_%d);", 4*q, i, q)
+			w.line("        put(i, n0 + %du, c%d_%d, plus%d);", 4*q, i, q, q)
 		}
 		w.line("    }")
 	}
@@ -287,16 +318,24 @@ func quarter(vec bool, format string, args ...any) string {
 	return s + ";"
 }
 
-// shared writes the kernels with tiles in workgroup memory. A thread's rows and columns are groups of four, 64 apart, so
-// that neighbouring threads read neighbouring words.
+// shared writes the kernels with tiles in workgroup memory. A tile is kept as rows of vec4s, one row for each k: indices
+// are clamped one by one where the compiler guards them, so that loads of single words cannot be merged. A thread's rows and
+// columns are groups of four, as far apart as there are threads, so that neighbouring threads read neighbouring vec4s.
 func (m matmul) shared(w *writer) {
-	bm, bn := 16*m.rows, 16*m.cols
+	bm, bn := m.down*m.rows, m.across*m.cols
+	threads := m.down * m.across
 	quads := m.cols / 4
-	m.put(w)
-	w.line("var<workgroup> tile_a: array<f32, %d>;", tileK*bm)
-	w.line("var<workgroup> tile_b: array<f32, %d>;", tileK*bn)
+	a := &tile{name: "a", reg: "a", at: "ty", width: bm, threads: threads, along: m.transA, vec: m.vecA, origin: "m0", size: "m", stride: "a_row", deep: "a_col"}
+	b := &tile{name: "b", reg: "b", last: true, at: "tx", width: bn, threads: threads, along: !m.transB, vec: m.vecB, origin: "n0", size: "n", stride: "b_col", deep: "b_row"}
+	tiles := []*tile{a, b}
+	if a.blocks() && b.blocks() && a.units() == b.units() && 2*a.units() <= threads {
+		a.reg, b.reg = "s", "s" // no thread fills both: they share the registers
+	}
+	for _, t := range tiles {
+		w.line("var<workgroup> tile_%s: array<array<vec4<f32>, %d>, %d>;", t.name, t.quads(), tileK)
+	}
 	w.line("// A workgroup computes %d x %d elements of C through tiles of depth %d, a thread %d x %d of them.", bm, bn, tileK, m.rows, m.cols)
-	w.line("@compute @workgroup_size(16, 16)")
+	w.line("@compute @workgroup_size(%d)", threads)
 	w.line("fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) t: u32) {")
 	w.line("    let block = group.y * groups.x + group.x;")
 	w.line("    let across = (params.n + %du) / %du;", bn-1, bn)
@@ -304,96 +343,274 @@ func (m matmul) shared(w *writer) {
 	w.line("    let m0 = block / across * %du;", bm)
 	w.line("    let n0 = block %% across * %du;", bn)
 	w.bases("group.z")
-	w.line("    let ty = t / 16u * 4u;")
-	w.line("    let tx = t %% 16u * 4u;")
+	w.line("    let ty = t / %du;", m.across)
+	w.line("    let tx = t %% %du;", m.across)
 	for i := range m.rows {
 		for q := range quads {
 			w.line("    var c%d_%d = vec4<f32>(0.0);", i, q)
 		}
 	}
-	w.line("    for (var k = k0; k < k1; k += %du) {", tileK)
-	fill(w, tile{"a", bm, m.transA, m.vecA, "m", "a_row", "a_col"})
-	fill(w, tile{"b", bn, !m.transB, m.vecB, "n", "b_col", "b_row"})
-	w.line("        workgroupBarrier();")
-	w.line("        for (var kk = 0u; kk < %du; kk++) {", tileK)
-	w.line("            let pa = kk * %du + ty;", bm)
-	w.line("            let pb = kk * %du + tx;", bn)
-	for q := range quads {
-		w.line("            let v%d = vec4<f32>(tile_b[pb + %du], tile_b[pb + %du], tile_b[pb + %du], tile_b[pb + %du]);", q, 64*q, 64*q+1, 64*q+2, 64*q+3)
+	for _, t := range tiles {
+		t.places(w)
 	}
-	for i := range m.rows {
-		w.line("            let s%d = vec4<f32>(tile_a[pa + %du]);", i, i/4*64+i%4)
+	if m.kind == 'p' {
+		for _, t := range tiles {
+			t.load(w, "    ", "k0")
+		}
+	}
+	w.line("    for (var k = k0; k < k1; k += %du) {", tileK)
+	for _, t := range tiles {
+		if m.kind == 't' {
+			t.load(w, "        ", "k")
+		}
+		t.store(w)
+	}
+	w.line("        workgroupBarrier();")
+	if m.kind == 'p' {
+		w.line("        let next = k + %du;", tileK)
+		for _, t := range tiles {
+			t.load(w, "        ", "next")
+		}
+	}
+	w.line("        for (var kk = 0u; kk < %du; kk += %du) {", tileK, tileUnroll)
+	for _, t := range tiles {
+		if t.along {
+			w.line("            let p%s = %s;", t.name, t.at)
+		} else {
+			w.line("            let p%s = %s ^ ((kk >> 1u) & 6u);", t.name, t.at)
+		}
+	}
+	for u := range tileUnroll {
+		row := "kk"
+		if u > 0 {
+			row = fmt.Sprintf("kk + %du", u)
+		}
+		for g := range m.rows / 4 {
+			w.line("            let u%d_%d = tile_a[%s][%s];", u, g, row, plus("pa", g*m.down))
+		}
 		for q := range quads {
-			w.line("            c%d_%d = fma(s%d, v%d, c%d_%d);", i, q, i, q, i, q)
+			w.line("            let v%d_%d = tile_b[%s][%s];", u, q, row, plus("pb", q*m.across))
+		}
+		for i := range m.rows {
+			for q := range quads {
+				w.line("            c%d_%d = fma(vec4<f32>(u%d_%d.%s), v%d_%d, c%d_%d);", i, q, u, i/4, component[i%4], u, q, i, q)
+			}
 		}
 	}
 	w.line("        }")
 	w.line("        workgroupBarrier();")
 	w.line("    }")
+	for q := range quads {
+		w.line("    let n%d = n0 + %du + tx * 4u;", q+1, 4*m.across*q)
+		w.line("    let plus%d = bias_of(n%d);", q, q+1)
+	}
 	for i := range m.rows {
-		row := fmt.Sprintf("m0 + %du + ty", i/4*64+i%4)
-		w.line("    if (%s < params.m) {", row)
-		w.line("        let i = c0 + (%s) * params.c_row;", row)
+		w.line("    let m%d = m0 + %du + ty * 4u;", i+1, i/4*4*m.down+i%4)
+		w.line("    if (m%d < params.m) {", i+1)
+		w.line("        let i = c0 + m%d * params.c_row;", i+1)
 		for q := range quads {
-			w.line("        put(i, n0 + %du + tx, c%d_%d);", 64*q, i, q)
+			w.line("        put(i, n%d, c%d_%d, plus%d);", q+1, i, q, q)
 		}
 		w.line("    }")
 	}
 	w.line("}")
 }
 
-// tile describes how an operand fills its part of workgroup memory, [tileK, width].
-type tile struct {
-	name   string
-	width  int
-	across bool // contiguous along the tile's width (m or n), not along k
-	vec    bool
-	size   string // the parameter that bounds the width
-	stride string // along the width
-	deep   string // along k
+// tileUnroll is the number of k that one turn of the inner loop takes; with four, some drivers run out of registers.
+const tileUnroll = 2
+
+func plus(name string, n int) string {
+	if n == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s + %du", name, n)
 }
 
-// fill writes the loads of one tile by 256 threads; elements outside the matrix are zero.
-func fill(w *writer, t tile) {
-	n := t.name
-	each := 1
-	if t.vec {
-		each = 4
+// tile describes how an operand fills its part of workgroup memory, tileK rows of width/4 vec4s. Places past the edge of
+// the matrix take the last row or column again, since nothing is made of them; past the end of k they are zero.
+//
+// A thread fetches units. Where memory runs along the tile's width, a unit is one vec4 of a row. Where it runs along k, a
+// unit is four vec4s, a block of 4 x 4 that is turned in registers, or with scalar loads again one vec4 of a row. Threads
+// that store at the same time then differ in their rows, whose lengths are multiples of the number of memory banks; so the
+// vec4s of row kk are permuted: number x is kept at x ^ 2(kk/4), and no two of the eight that are stored at a time collide.
+type tile struct {
+	name, at string // its name, and what numbers the threads along its width
+	reg      string // begins the names of a thread's variables
+	width    int
+	threads  int
+	along    bool // contiguous along the tile's width (m or n), not along k
+	vec      bool
+	last     bool   // filled by the last threads, where not all are needed
+	origin   string // where the width begins
+	size     string // the parameter that bounds the width
+	stride   string // along the width
+	deep     string // along k
+}
+
+func (t *tile) quads() int { return t.width / 4 }
+
+// blocks reports whether units are blocks.
+func (t *tile) blocks() bool { return t.vec && !t.along }
+
+func (t *tile) units() int {
+	if t.blocks() {
+		return t.quads() * tileK / 4
 	}
-	for r := range tileK * t.width / each / 256 {
-		w.line("        {")
-		w.line("            let e = t + %du;", 256*r)
-		if t.across {
-			w.line("            let x = e %% %du * %du;", t.width/each, each)
-			w.line("            let kk = e / %du;", t.width/each)
-		} else {
-			w.line("            let x = e / %du;", tileK/each)
-			w.line("            let kk = e %% %du * %du;", tileK/each, each)
+	return t.quads() * tileK
+}
+
+// rounds is the number of units of a thread.
+func (t *tile) rounds() int { return max(1, t.units()/t.threads) }
+
+// some opens a condition if not all threads have a unit.
+func (t *tile) some(w *writer, indent string) (inner string, end func()) {
+	if t.units() >= t.threads {
+		return indent, func() {}
+	}
+	if t.last {
+		w.line("%sif (t >= %du) {", indent, t.threads-t.units())
+	} else {
+		w.line("%sif (t < %du) {", indent, t.units())
+	}
+	return indent + "    ", func() { w.line("%s}", indent) }
+}
+
+// places declares where the units of a thread are, and what it fetches: x numbers the vec4 along the width, d is the k.
+func (t *tile) places(w *writer) {
+	n := t.reg
+	first := "t"
+	if t.units() < t.threads {
+		first = fmt.Sprintf("t %% %du", t.units())
+	}
+	if n != t.name && t.last {
+		w.line("    if (t >= %du) {", t.threads-t.units())
+		for j := range 4 {
+			w.line("        o%s0_%d = %s;", n, j, t.line(0, j))
 		}
-		zero := "0.0"
-		if t.vec {
-			zero = "vec4<f32>(0.0)"
+		w.line("    }")
+		return
+	}
+	for r := range t.rounds() {
+		e := plus(first, r*t.threads)
+		if e != "t" {
+			e = "(" + e + ")"
 		}
-		w.line("            var v = %s;", zero)
-		w.line("            if (%s0 + x < params.%s && k + kk < k1) {", t.size, t.size)
-		index := fmt.Sprintf("%s0 + (%s0 + x) * params.%s + (k + kk) * params.%s", n, t.size, t.stride, t.deep)
-		if t.vec {
-			index = "(" + index + ") / 4u"
-		}
-		w.line("                v = %s[%s];", n, index)
-		w.line("            }")
 		switch {
-		case !t.vec:
-			w.line("            tile_%s[kk * %du + x] = v;", n, t.width)
-		case t.across:
-			for i, c := range component {
-				w.line("            tile_%s[kk * %du + x + %du] = v.%s;", n, t.width, i, c)
+		case t.along:
+			w.line("    let x%s%d = %s %% %du;", n, r, e, t.quads())
+			w.line("    let d%s%d = %s / %du;", n, r, e, t.quads())
+		case t.vec:
+			w.line("    let x%s%d = %s / %du;", n, r, e, tileK/4)
+			w.line("    let d%s%d = %s %% %du * 4u;", n, r, e, tileK/4)
+		default:
+			w.line("    let x%s%d = %s / %du;", n, r, e, tileK)
+			w.line("    let d%s%d = %s %% %du;", n, r, e, tileK)
+		}
+		if t.along && t.vec {
+			w.line("    let o%s%d = (%s0 + min(%s + x%s%d * 4u, params.%s - 4u)) / 4u;", n, r, t.name, t.origin, n, r, t.size)
+			w.line("    var g%s%d = vec4<f32>(0.0);", n, r)
+			continue
+		}
+		for j := range 4 {
+			w.line("    %s o%s%d_%d = %s;", pick(n == t.name, "let", "var"), n, r, j, t.line(r, j))
+			if t.vec {
+				w.line("    var g%s%d_%d = vec4<f32>(0.0);", n, r, j)
+			}
+		}
+		if !t.vec {
+			w.line("    var g%s%d = vec4<f32>(0.0);", n, r)
+		}
+	}
+	if t.along {
+		w.line("    %s", quarter(t.vec, "let s%s = (params.%s)", n, t.deep))
+	}
+}
+
+// line is where the row or column j of a unit begins, for k = 0.
+func (t *tile) line(r, j int) string {
+	at := fmt.Sprintf("min(%s + x%s%d * 4u + %du, params.%s - 1u)", t.origin, t.reg, r, j, t.size)
+	if !t.along {
+		at += " * params." + t.stride
+	}
+	if t.vec {
+		return fmt.Sprintf("(%s0 + %s) / 4u", t.name, at)
+	}
+	return fmt.Sprintf("%s0 + %s", t.name, at)
+}
+
+func pick(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}
+
+// load fetches the units of the tile that begins at k.
+func (t *tile) load(w *writer, indent, k string) {
+	n := t.reg
+	indent, end := t.some(w, indent)
+	for r := range t.rounds() {
+		for _, g := range t.fetched(r) {
+			w.line("%s%s = vec4<f32>(0.0);", indent, g)
+		}
+		w.line("%sif (%s + d%s%d < k1) {", indent, k, n, r)
+		deep := fmt.Sprintf("%s + d%s%d", k, n, r)
+		switch {
+		case t.along:
+			deep = fmt.Sprintf("(%s) * s%s", deep, n)
+		case t.vec:
+			deep = fmt.Sprintf("(%s) / 4u", deep)
+		}
+		w.line("%s    let i = %s;", indent, deep)
+		switch {
+		case t.along && t.vec:
+			w.line("%s    g%s%d = %s[o%s%d + i];", indent, n, r, t.name, n, r)
+		case t.vec:
+			for j := range 4 {
+				w.line("%s    g%s%d_%d = %s[o%s%d_%d + i];", indent, n, r, j, t.name, n, r, j)
 			}
 		default:
-			for i, c := range component {
-				w.line("            tile_%s[(kk + %du) * %du + x] = v.%s;", n, i, t.width, c)
+			var e [4]string
+			for j := range 4 {
+				e[j] = fmt.Sprintf("%s[o%s%d_%d + i]", t.name, n, r, j)
 			}
+			w.line("%s    g%s%d = vec4<f32>(%s);", indent, n, r, strings.Join(e[:], ", "))
 		}
-		w.line("        }")
+		w.line("%s}", indent)
 	}
+	end()
+}
+
+// fetched names the variables of a unit.
+func (t *tile) fetched(r int) []string {
+	if !t.blocks() {
+		return []string{fmt.Sprintf("g%s%d", t.reg, r)}
+	}
+	var out []string
+	for j := range 4 {
+		out = append(out, fmt.Sprintf("g%s%d_%d", t.reg, r, j))
+	}
+	return out
+}
+
+// store moves what was fetched to the tile.
+func (t *tile) store(w *writer) {
+	n := t.reg
+	indent, end := t.some(w, "        ")
+	for r := range t.rounds() {
+		x := fmt.Sprintf("x%s%d", n, r)
+		if !t.along {
+			x += fmt.Sprintf(" ^ ((d%s%d >> 1u) & 6u)", n, r)
+		}
+		if !t.blocks() {
+			w.line("%stile_%s[d%s%d][%s] = g%s%d;", indent, t.name, n, r, x, n, r)
+			continue
+		}
+		g := t.fetched(r)
+		for i, e := range component {
+			w.line("%stile_%s[%s][%s] = vec4<f32>(%s.%s, %s.%s, %s.%s, %s.%s);", indent, t.name, plus(fmt.Sprintf("d%s%d", n, r), i), x,
+				g[0], e, g[1], e, g[2], e, g[3], e)
+		}
+	}
+	end()
 }

@@ -17,6 +17,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// The plain kernels. matmul.go makes the fast ones, which stand in the place of everything below this line.
+
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 @group(0) @binding(5) var<storage, read> part: array<f32>;
@@ -51,11 +56,7 @@ fn c_index(i: u32) -> u32 {
         + (r / params.n) * params.c_row + r % params.n;
 }
 
-// The plainest kernel, the definition itself: one thread computes one element of C. matmul.go makes the fast ones, which
-// stand in the place of everything below this line.
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-
+// The definition itself: one thread computes one element of C.
 @compute @workgroup_size(64)
 fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = id.y * groups.x * 64u + id.x;

@@ -48,7 +48,7 @@ var (
 	bindingDecl = regexp.MustCompile(`@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;]+);`)
 	arrayOf     = regexp.MustCompile(`array<\s*([\w<>]+?)\s*>\s*$`)
 	// generatedFile is a file that stands for a generated text.
-	generatedFile = regexp.MustCompile(`^(matmul_[rt]\d+x\d+_\d+_[nt][nt]_a[14]_b[14]|flash_[a-z]+_\d+)\.wgsl$`)
+	generatedFile = regexp.MustCompile(`^(matmul_[rtp]\d+x\d+_(?:\d+x)?\d+_[nt][nt]_a[14]_b[14]_c[14]|flash_[a-z]+_\d+)\.wgsl$`)
 	paramsDecl    = regexp.MustCompile(`struct\s+Params\s*\{([^}]*)\}`)
 	fieldDecl     = regexp.MustCompile(`(\w+)\s*:\s*(\w+)`)
 	comment       = regexp.MustCompile(`//[^\n]*`)
@@ -98,7 +98,7 @@ func Overlay(dir string) (Library, error) {
 		}
 		if !slices.Contains(known, name) && !generatedFile.MatchString(e.Name()) {
 			return Library{}, fmt.Errorf("shaders: %s stands for no kernel: there are %s, and generated ones such as %s",
-				filepath.Join(dir, e.Name()), strings.Join(known, ", "), FileName("matmul:t4x4/256,nn,a4,b4"))
+				filepath.Join(dir, e.Name()), strings.Join(known, ", "), FileName("matmul:t4x4/8x8,nn,a4,b4,c4"))
 		}
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {

@@ -145,16 +145,16 @@ func TestNumbered(t *testing.T) {
 }
 
 func TestMatmulTexts(t *testing.T) {
-	for _, kernel := range []string{"r8x8/64", "r16x16/8", "r32x16/8", "t4x4/256", "t8x8/256"} {
+	for _, kernel := range []string{"r8x8/64", "r16x16/8", "r32x16/8", "t4x4/8x8", "p8x8/16x16"} {
 		for _, form := range []string{"nn", "nt", "tn", "tt"} {
-			for _, vec := range []string{"a1,b1", "a4,b1", "a1,b4", "a4,b4"} {
+			for _, vec := range []string{"a1,b1,c4", "a4,b1,c1", "a1,b4,c1", "a4,b4,c4"} {
 				name := "matmul:" + kernel + "," + form + "," + vec
 				s, err := Load(name, "matmul", nil, nil)
 				if err != nil {
 					t.Error(err)
 					continue
 				}
-				for v, want := range map[string]int{"a": int(vec[1] - '0'), "b": int(vec[4] - '0'), "c": 1, "bias": 1} {
+				for v, want := range map[string]int{"a": int(vec[1] - '0'), "b": int(vec[4] - '0'), "c": int(vec[7] - '0'), "bias": int(vec[7] - '0')} {
 					if b, err := s.Storage(v); err != nil || b.Vector != want || b.Write != (v == "c") {
 						t.Errorf("%s: %s is %+v, %v", name, v, b, err)
 					}
@@ -162,7 +162,7 @@ func TestMatmulTexts(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"matmul:", "matmul:r0x8/8,nn,a1,b1", "matmul:t8x8/64,nn,a1,b1", "matmul:r8x8/64,nn,a2,b1"} {
+	for _, bad := range []string{"matmul:", "matmul:r0x8/8,nn,a1,b1,c4", "matmul:t8x8/64,nn,a1,b1,c1", "matmul:r8x8/8x8,nn,a1,b1,c1", "matmul:t8x8/4x8,nn,a1,b1,c1", "matmul:t12x8/8x8,nn,a1,b1,c1", "matmul:t8x8/32x16,nn,a1,b1,c1", "matmul:r8x8/64,nn,a2,b1"} {
 		if _, err := Load(bad, "matmul", nil, nil); err == nil {
 			t.Errorf("%s was made", bad)
 		}

@@ -15,8 +15,8 @@ var update = flag.Bool("update", false, "write the expected texts anew")
 // After a change that is meant: go test ./shaders -run Expected -update, and read the difference.
 func TestExpectedTexts(t *testing.T) {
 	for _, name := range []string{
-		"matmul:r8x8/64,nn,a4,b4", "matmul:r16x16/8,tn,a4,b1", "matmul:r32x16/8,nt,a1,b4",
-		"matmul:t4x4/256,nn,a4,b4", "matmul:t8x8/256,tn,a1,b1", "matmul:t8x8/256,nt,a4,b4",
+		"matmul:r8x8/64,nn,a4,b4,c4", "matmul:r16x16/8,tn,a4,b1,c1", "matmul:r32x16/8,nt,a1,b4,c4",
+		"matmul:t4x4/8x8,nn,a4,b4,c4", "matmul:t8x8/16x16,tn,a1,b1,c1", "matmul:p8x8/16x16,nt,a4,b4,c4",
 		"flash:forward/16", "flash:overlap/16", "flash:keys/8", "flash:queries/20",
 	} {
 		entry := "matmul"
@@ -59,7 +59,7 @@ func TestOverlay(t *testing.T) {
 	const mine = "// mine\n@compute @workgroup_size(64)\nfn main() {}\n//!include sums\n"
 	write("softmax.wgsl", mine)
 	write("sums.wgsl", "// my sums\n")
-	generated := "matmul:t4x4/256,nn,a4,b4"
+	generated := "matmul:t4x4/8x8,nn,a4,b4,c4"
 	write(FileName(generated), mine)
 	l, err := Overlay(dir)
 	if err != nil {

@@ -346,6 +346,10 @@ func TestTripsByHand(t *testing.T) {
 		// tokens by two; a load beside.
 		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "flash", []int{1 + 2*(2+1) + 2*(1+16) + 1}},
 		{graph.Case{Name: "permute", Shapes: rows(graph.Shape{5, 3}), Attrs: []int{1, 0}}, graph.Discrete, "", []int{8 + 4*(1+8)}},
+		// Tiles take a turn for sixteen terms, and eight inside; registers one for four terms of the
+		// 112 that a piece may have, and one for each that remains.
+		{graph.Case{Name: "matmul", Shapes: rows(graph.Shape{64, 100}, graph.Shape{100, 64}), Attrs: op.MatMulAttrs{}}, graph.Discrete, "T64", []int{7 * 9}},
+		{graph.Case{Name: "matmul", Shapes: rows(graph.Shape{64, 103}, graph.Shape{103, 64}), Attrs: op.MatMulAttrs{}}, graph.Software, "R8", []int{28 + 3}},
 		{graph.Case{Name: "gelu", Shapes: rows(graph.Shape{1000})}, graph.Software, "", []int{32}},
 		{graph.Case{Name: "accumulate", Shapes: rows(graph.Shape{1000}, graph.Shape{1000}, graph.Shape{1})}, graph.Discrete, "", []int{4}},
 		// Chunks of 4096 elements, then the three of the larger tensor.

@@ -2,7 +2,8 @@ package op
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 
 	"goxkd/graph"
 )
@@ -39,75 +40,150 @@ type gemmParams struct {
 
 // gemmVariant is one kernel: its block per thread, and how blocks fill a workgroup.
 type gemmVariant struct {
-	kind                byte // 'r': registers only, 't': tiles in workgroup memory
-	rows, cols, threads int
-	// speed is what the kernel reaches on a software adapter when every thread has a whole block to do.
+	kind         byte // 'r': registers only; 't' and 'p': tiles in workgroup memory, as in shaders/matmul.go
+	rows, cols   int
+	down, across int // threads; down is 1 for registers
+	// speed is what the kernel reaches when every thread has a whole block to do: in GFLOP/s on a software adapter for
+	// registers, as a share of the fastest on a GPU for tiles.
 	speed float64
 }
 
 var gemmVariants = map[string]gemmVariant{
-	"R8":   {'r', 8, 8, 64, 18},
-	"R16":  {'r', 16, 16, 8, 26},
-	"R32":  {'r', 32, 16, 8, 31},
-	"T64":  {'t', 4, 4, 256, 0},
-	"T128": {'t', 8, 8, 256, 0},
+	"R8":      {'r', 8, 8, 1, 64, 18},
+	"R16":     {'r', 16, 16, 1, 8, 26},
+	"R32":     {'r', 32, 16, 1, 8, 31},
+	"T32":     {'t', 4, 4, 8, 8, 0.5},
+	"T64":     {'t', 8, 8, 8, 8, 0.8},
+	"T64w":    {'t', 4, 4, 16, 16, 0.6},
+	"T64x128": {'t', 8, 8, 8, 16, 0.9},
+	"T128x64": {'t', 8, 8, 16, 8, 0.9},
+	"T128":    {'t', 8, 8, 16, 16, 1},
+	"P32":     {'p', 4, 4, 8, 8, 0.5},
+	"P64":     {'p', 8, 8, 8, 8, 0.8},
+	"P64x128": {'p', 8, 8, 8, 16, 0.9},
+	"P128":    {'p', 8, 8, 16, 16, 1},
 }
+
+// registers are the variants for software adapters, tiles those for GPUs; of equals the first is taken.
+var (
+	registers = []string{"R8", "R16", "R32"}
+	tiles     = []string{"T128", "T64x128", "T128x64", "T64", "T32"}
+)
+
+func (v gemmVariant) threads() int { return v.down * v.across }
 
 // groups is the number of workgroups for one m x n matrix.
 func (v gemmVariant) groups(m, n int) int {
-	if v.kind == 't' {
-		return graph.CeilDiv(m, 16*v.rows) * graph.CeilDiv(n, 16*v.cols)
+	if v.kind != 'r' {
+		return graph.CeilDiv(m, v.down*v.rows) * graph.CeilDiv(n, v.across*v.cols)
 	}
-	return graph.CeilDiv(graph.CeilDiv(m, v.rows)*graph.CeilDiv(n, v.cols), v.threads)
+	return graph.CeilDiv(graph.CeilDiv(m, v.rows)*graph.CeilDiv(n, v.cols), v.threads())
 }
 
-// busy is the number of workgroups that keep an adapter of each class at work.
-var busy = map[graph.Class]int{graph.Discrete: 256, graph.Integrated: 64, graph.Software: 8}
+// busy is the number of threads that keep a GPU at work, by class; and the number of workgroups that do so on a software
+// adapter.
+var busy = map[graph.Class]int{graph.Discrete: 64 << 10, graph.Integrated: 16 << 10, graph.Software: 8}
 
-// variant chooses the kernel.
-func (s gemm) variant(t graph.Target) gemmVariant {
+// groupsBusy is the number of workgroups that keep an adapter at work.
+func (v gemmVariant) groupsBusy(t graph.Target) int {
+	if t.Class == graph.Software {
+		return busy[t.Class]
+	}
+	return max(1, busy[t.Class]/v.threads())
+}
+
+// shape is the threads of a workgroup, as in the kernel's name.
+func (v gemmVariant) shape() string {
+	if v.kind == 'r' {
+		return fmt.Sprint(v.across)
+	}
+	return fmt.Sprintf("%dx%d", v.down, v.across)
+}
+
+// trips are the loop turns for a sum of k terms: with registers one for four of them and for each that remains, with tiles
+// one for sixteen and eight more inside.
+func (v gemmVariant) trips(k int) int {
+	if v.kind == 'r' {
+		return k/4 + min(k, 3)
+	}
+	return graph.CeilDiv(k, 16) * 9
+}
+
+// choose gives the kernel and the number of pieces of the sum.
+func (s gemm) choose(t graph.Target) (best gemmVariant, splits int) {
 	if v, ok := gemmVariants[t.Variant]; ok {
-		return v
+		splits, _ = s.splits(v, t)
+		return v, splits
 	}
-	batch := s.c.batch1 * s.c.batch2
-	if t.Class != graph.Software {
-		if v := gemmVariants["T128"]; t.Class == graph.Discrete && v.groups(s.m, s.n)*batch >= busy[t.Class] {
-			return v
-		}
-		return gemmVariants["T64"]
+	names := tiles
+	if t.Class == graph.Software {
+		names = registers
 	}
-	// The time is that of the padded work, shared by workgroups that may be too few.
-	var best gemmVariant
 	var fastest float64
-	for _, name := range []string{"R8", "R16", "R32"} {
+	for _, name := range names {
 		v := gemmVariants[name]
-		groups := v.groups(s.m, s.n) * batch * s.splits(v, t)
-		padded := float64(groups*v.threads*v.rows*v.cols) / float64(s.splits(v, t))
-		time := padded / v.speed * max(1, float64(busy[t.Class])/2/float64(groups))
+		n, time := s.splits(v, t)
 		if fastest == 0 || time < fastest {
-			best, fastest = v, time
+			best, splits, fastest = v, n, time
 		}
 	}
-	return best
+	return best, splits
 }
 
 const (
 	// splitMin is the least number of terms worth a piece of its own, and what pieces are multiples of is splitStep.
 	splitMin, splitStep = 256, 16
-	// splitMax keeps one invocation's loops below graph.MaxTrips: tiles take a turn per term, and one more per sixteen.
+	// splitMax keeps the loops of one invocation well below graph.MaxTrips.
 	splitMax = graph.MaxTrips / 5 * 4 / splitStep * splitStep
 	// scratchMax bounds a scratch buffer, in elements.
 	scratchMax = 64 << 20 / 4
+	// splitTries bounds the number of pieces that are thought of for GPUs.
+	splitTries = 64
+	// What starting a workgroup and storing its part takes, as terms of each sum; moving an element of a piece, and starting
+	// a kernel, as multiplications and additions of the whole device.
+	groupCost, elementCost, kernelCost = 32, 40, 40e6
 )
 
-// splits is the number of pieces of the sum: enough to keep the adapter at work, and to keep loops short.
-func (s gemm) splits(v gemmVariant, t graph.Target) int {
+// splits is the number of pieces of the sum, and the time that the kernel is then estimated to take, to compare kernels
+// of one class.
+func (s gemm) splits(v gemmVariant, t graph.Target) (splits int, time float64) {
 	batch := s.c.batch1 * s.c.batch2
-	want := graph.CeilDiv(busy[t.Class], v.groups(s.m, s.n)*batch)
-	want = min(want, s.k/splitMin, scratchMax/(s.m*s.n*batch))
-	want = max(want, graph.CeilDiv(s.k, splitMax), 1)
+	most := min(s.k/splitMin, scratchMax/(s.m*s.n*batch))
+	least := max(graph.CeilDiv(s.k, splitMax), 1)
 	// Equal pieces may need fewer.
-	return graph.CeilDiv(s.k, s.splitSize(want))
+	equal := func(want int) int { return graph.CeilDiv(s.k, s.splitSize(want)) }
+	blocks := v.groups(s.m, s.n) * batch
+	if t.Class == graph.Software {
+		// As many as keep the adapter at work. The time is that of the padded work, shared by workgroups that may be too few.
+		splits = equal(max(min(graph.CeilDiv(busy[t.Class], blocks), most), least))
+		groups := blocks * splits
+		return splits, float64(blocks*v.threads()*v.rows*v.cols) / v.speed * max(1, float64(busy[t.Class])/2/float64(groups))
+	}
+	for want := least; want == least || want <= min(most, splitTries); want++ {
+		n := equal(want)
+		if n == splits {
+			continue
+		}
+		if took := s.time(v, t, n); time == 0 || took < time {
+			splits, time = n, took
+		}
+	}
+	return splits, time
+}
+
+// time estimates the time on a GPU, in multiplications and additions of the fastest kernel on the whole of it: those of
+// the padded work; half a round of workgroups more, since the last round is rarely full; and, for a sum in pieces, writing
+// and reading the pieces and starting a second kernel.
+func (s gemm) time(v gemmVariant, t graph.Target, splits int) float64 {
+	batch := s.c.batch1 * s.c.batch2
+	groups := float64(v.groups(s.m, s.n) * batch * splits)
+	depth := float64(graph.CeilDiv(s.splitSize(splits), splitStep)*splitStep + groupCost)
+	work := groups * depth * float64(v.threads()*v.rows*v.cols) / v.speed
+	work *= 1 + 0.5*float64(v.groupsBusy(t))/groups
+	if splits > 1 {
+		work += float64(splits+1)*float64(s.m*s.n*batch)*elementCost + kernelCost
+	}
+	return work
 }
 
 func (s gemm) splitSize(splits int) int {
@@ -125,8 +201,7 @@ func (o operand) vec(length int) bool {
 
 // dispatches gives the kernels to run in order. Pieces of a sum that is split go to a scratch buffer added to scratch.
 func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
-	v := s.variant(t)
-	splits := s.splits(v, t)
+	v, splits := s.choose(t)
 	batch := s.c.batch1 * s.c.batch2
 	// a is stored [k,m] or b [n,k] where their strides say so.
 	transA, transB := s.a.col != 1, s.b.row == 1 && s.b.col != 1
@@ -137,8 +212,12 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	if transB {
 		lengthB = s.k
 	}
-	name := fmt.Sprintf("matmul:%c%dx%d/%d,%s%s,a%s,b%s", v.kind, v.rows, v.cols, v.threads,
-		pick(transA, "t", "n"), pick(transB, "t", "n"), pick(s.a.vec(lengthA), "4", "1"), pick(s.b.vec(lengthB), "4", "1"))
+	vecC := s.c.vec(s.n)
+	if splits > 1 {
+		vecC = s.n%4 == 0 // pieces are dense
+	}
+	name := fmt.Sprintf("matmul:%c%dx%d/%s,%s%s,a%s,b%s,c%s", v.kind, v.rows, v.cols, v.shape(),
+		pick(transA, "t", "n"), pick(transB, "t", "n"), pick(s.a.vec(lengthA), "4", "1"), pick(s.b.vec(lengthB), "4", "1"), pick(vecC, "4", "1"))
 	p := gemmParams{
 		M: uint32(s.m), N: uint32(s.n), K: uint32(s.k), Batch: uint32(batch), Batch2: uint32(s.c.batch2),
 		AOff: uint32(s.a.off), AB1: uint32(s.a.b1), AB2: uint32(s.a.b2), ARow: uint32(s.a.row), ACol: uint32(s.a.col),
@@ -148,13 +227,12 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	}
 	grid := graph.Grid(v.groups(s.m, s.n))
 	grid[2] = batch * splits
-	bias := s.a.arg // stands in where there is none
+	bias := s.b.arg // stands in where there is none, and is made of vec4s where rows of C are
 	hasBias := uint32(0)
 	if s.bias != nil {
 		bias, hasBias = *s.bias, 1
 	}
-	// A turn for each term, and for tiles one more for each sixteen.
-	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid, Trips: s.splitSize(splits) * 17 / 16}
+	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid, Trips: v.trips(s.splitSize(splits))}
 	product.Binds = []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}}
 	if splits == 1 {
 		p.HasBias = hasBias
@@ -176,7 +254,7 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	}}
 }
 
-func pick(first bool, a, b string) string {
+func pick[T any](first bool, a, b T) T {
 	if first {
 		return a
 	}
@@ -194,19 +272,11 @@ func dense(arg graph.Arg, length int, trans bool) operand {
 
 // matmulVariants lists every kernel, the one that is chosen for the shape first.
 func matmulVariants(n *graph.Node, t graph.Target) []string {
-	chosen := matmulGemm(n).variant(graph.Target{Class: t.Class})
-	var list []string
-	for name, v := range gemmVariants {
-		if v != chosen {
-			list = append(list, name)
-		}
-	}
-	sort.Strings(list)
-	for name, v := range gemmVariants {
-		if v == chosen {
-			list = append([]string{name}, list...)
-		}
-	}
+	chosen, _ := matmulGemm(n).choose(graph.Target{Class: t.Class})
+	list := slices.Sorted(maps.Keys(gemmVariants))
+	slices.SortStableFunc(list, func(a, b string) int {
+		return pick(gemmVariants[a] == chosen, 0, 1) - pick(gemmVariants[b] == chosen, 0, 1)
+	})
 	return list
 }
 

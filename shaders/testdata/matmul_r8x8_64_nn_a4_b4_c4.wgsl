@@ -17,53 +17,21 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
-@group(0) @binding(5) var<storage, read> part: array<f32>;
-
-// One thread adds the pieces of one element; part is [splits, batch, m, n].
-@compute @workgroup_size(64)
-fn splitk_sum(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.y * groups.x * 64u + id.x;
-    if (i >= params.batch * params.m * params.n) {
-        return;
-    }
-    var sum = 0.0;
-    for (var s = 0u; s < params.splits; s++) {
-        sum += part[s * params.c_split + i];
-    }
-    c[c_index(i)] = sum + bias_of(i % params.n);
-}
-
-fn bias_of(col: u32) -> f32 {
-    if (params.has_bias == 0u) {
-        return 0.0;
-    }
-    return bias[col];
-}
-
-// c_index gives the place in C of element i of the dense [batch, m, n].
-fn c_index(i: u32) -> u32 {
-    let mn = params.m * params.n;
-    let b = i / mn;
-    let r = i % mn;
-    return params.c_off + (b / params.batch2) * params.c_b1 + (b % params.batch2) * params.c_b2
-        + (r / params.n) * params.c_row + r % params.n;
-}
 
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-fn put(i: u32, col: u32, sum: vec4<f32>) {
-    var v = sum * params.alpha;
-    if (params.has_bias != 0u) {
-        let last = params.n - 1u;
-        v += vec4<f32>(bias[min(col, last)], bias[min(col + 1u, last)], bias[min(col + 2u, last)], bias[min(col + 3u, last)]);
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
+fn bias_of(col: u32) -> vec4<f32> {
+    if (params.has_bias == 0u) {
+        return vec4<f32>(0.0);
     }
-    if (col + 0u < params.n) { c[i + col + 0u] = v.x; }
-    if (col + 1u < params.n) { c[i + col + 1u] = v.y; }
-    if (col + 2u < params.n) { c[i + col + 2u] = v.z; }
-    if (col + 3u < params.n) { c[i + col + 3u] = v.w; }
+    return bias[min(col, params.n - 4u) / 4u];
+}
+fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
+    let v = sum * params.alpha + plus;
+    if (col < params.n) { c[(i + col) / 4u] = v; }
 }
 // One thread computes 8 x 8 elements of C; blocks are numbered along n first.
 @compute @workgroup_size(64)
@@ -228,44 +196,46 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
         ka += 1u;
         kb += 4u * sb;
     }
+    let plus0 = bias_of(n0 + 0u);
+    let plus1 = bias_of(n0 + 4u);
     if (m0 + 0u < params.m) {
         let i = c0 + (m0 + 0u) * params.c_row;
-        put(i, n0 + 0u, c0_0);
-        put(i, n0 + 4u, c0_1);
+        put(i, n0 + 0u, c0_0, plus0);
+        put(i, n0 + 4u, c0_1, plus1);
     }
     if (m0 + 1u < params.m) {
         let i = c0 + (m0 + 1u) * params.c_row;
-        put(i, n0 + 0u, c1_0);
-        put(i, n0 + 4u, c1_1);
+        put(i, n0 + 0u, c1_0, plus0);
+        put(i, n0 + 4u, c1_1, plus1);
     }
     if (m0 + 2u < params.m) {
         let i = c0 + (m0 + 2u) * params.c_row;
-        put(i, n0 + 0u, c2_0);
-        put(i, n0 + 4u, c2_1);
+        put(i, n0 + 0u, c2_0, plus0);
+        put(i, n0 + 4u, c2_1, plus1);
     }
     if (m0 + 3u < params.m) {
         let i = c0 + (m0 + 3u) * params.c_row;
-        put(i, n0 + 0u, c3_0);
-        put(i, n0 + 4u, c3_1);
+        put(i, n0 + 0u, c3_0, plus0);
+        put(i, n0 + 4u, c3_1, plus1);
     }
     if (m0 + 4u < params.m) {
         let i = c0 + (m0 + 4u) * params.c_row;
-        put(i, n0 + 0u, c4_0);
-        put(i, n0 + 4u, c4_1);
+        put(i, n0 + 0u, c4_0, plus0);
+        put(i, n0 + 4u, c4_1, plus1);
     }
     if (m0 + 5u < params.m) {
         let i = c0 + (m0 + 5u) * params.c_row;
-        put(i, n0 + 0u, c5_0);
-        put(i, n0 + 4u, c5_1);
+        put(i, n0 + 0u, c5_0, plus0);
+        put(i, n0 + 4u, c5_1, plus1);
     }
     if (m0 + 6u < params.m) {
         let i = c0 + (m0 + 6u) * params.c_row;
-        put(i, n0 + 0u, c6_0);
-        put(i, n0 + 4u, c6_1);
+        put(i, n0 + 0u, c6_0, plus0);
+        put(i, n0 + 4u, c6_1, plus1);
     }
     if (m0 + 7u < params.m) {
         let i = c0 + (m0 + 7u) * params.c_row;
-        put(i, n0 + 0u, c7_0);
-        put(i, n0 + 4u, c7_1);
+        put(i, n0 + 0u, c7_0, plus0);
+        put(i, n0 + 4u, c7_1, plus1);
     }
 }

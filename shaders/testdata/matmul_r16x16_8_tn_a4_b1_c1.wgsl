@@ -17,49 +17,21 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> c: array<f32>;
-@group(0) @binding(5) var<storage, read> part: array<f32>;
-
-// One thread adds the pieces of one element; part is [splits, batch, m, n].
-@compute @workgroup_size(64)
-fn splitk_sum(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.y * groups.x * 64u + id.x;
-    if (i >= params.batch * params.m * params.n) {
-        return;
-    }
-    var sum = 0.0;
-    for (var s = 0u; s < params.splits; s++) {
-        sum += part[s * params.c_split + i];
-    }
-    c[c_index(i)] = sum + bias_of(i % params.n);
-}
-
-fn bias_of(col: u32) -> f32 {
-    if (params.has_bias == 0u) {
-        return 0.0;
-    }
-    return bias[col];
-}
-
-// c_index gives the place in C of element i of the dense [batch, m, n].
-fn c_index(i: u32) -> u32 {
-    let mn = params.m * params.n;
-    let b = i / mn;
-    let r = i % mn;
-    return params.c_off + (b / params.batch2) * params.c_b1 + (b % params.batch2) * params.c_b2
-        + (r / params.n) * params.c_row + r % params.n;
-}
 
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-fn put(i: u32, col: u32, sum: vec4<f32>) {
-    var v = sum * params.alpha;
-    if (params.has_bias != 0u) {
-        let last = params.n - 1u;
-        v += vec4<f32>(bias[min(col, last)], bias[min(col + 1u, last)], bias[min(col + 2u, last)], bias[min(col + 3u, last)]);
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+fn bias_of(col: u32) -> vec4<f32> {
+    if (params.has_bias == 0u) {
+        return vec4<f32>(0.0);
     }
+    let last = params.n - 1u;
+    return vec4<f32>(bias[min(col, last)], bias[min(col + 1u, last)], bias[min(col + 2u, last)], bias[min(col + 3u, last)]);
+}
+fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
+    let v = sum * params.alpha + plus;
     if (col + 0u < params.n) { c[i + col + 0u] = v.x; }
     if (col + 1u < params.n) { c[i + col + 1u] = v.y; }
     if (col + 2u < params.n) { c[i + col + 2u] = v.z; }
@@ -619,116 +591,120 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
         ka += 1u * sa;
         kb += 1u * sb;
     }
+    let plus0 = bias_of(n0 + 0u);
+    let plus1 = bias_of(n0 + 4u);
+    let plus2 = bias_of(n0 + 8u);
+    let plus3 = bias_of(n0 + 12u);
     if (m0 + 0u < params.m) {
         let i = c0 + (m0 + 0u) * params.c_row;
-        put(i, n0 + 0u, c0_0);
-        put(i, n0 + 4u, c0_1);
-        put(i, n0 + 8u, c0_2);
-        put(i, n0 + 12u, c0_3);
+        put(i, n0 + 0u, c0_0, plus0);
+        put(i, n0 + 4u, c0_1, plus1);
+        put(i, n0 + 8u, c0_2, plus2);
+        put(i, n0 + 12u, c0_3, plus3);
     }
     if (m0 + 1u < params.m) {
         let i = c0 + (m0 + 1u) * params.c_row;
-        put(i, n0 + 0u, c1_0);
-        put(i, n0 + 4u, c1_1);
-        put(i, n0 + 8u, c1_2);
-        put(i, n0 + 12u, c1_3);
+        put(i, n0 + 0u, c1_0, plus0);
+        put(i, n0 + 4u, c1_1, plus1);
+        put(i, n0 + 8u, c1_2, plus2);
+        put(i, n0 + 12u, c1_3, plus3);
     }
     if (m0 + 2u < params.m) {
         let i = c0 + (m0 + 2u) * params.c_row;
-        put(i, n0 + 0u, c2_0);
-        put(i, n0 + 4u, c2_1);
-        put(i, n0 + 8u, c2_2);
-        put(i, n0 + 12u, c2_3);
+        put(i, n0 + 0u, c2_0, plus0);
+        put(i, n0 + 4u, c2_1, plus1);
+        put(i, n0 + 8u, c2_2, plus2);
+        put(i, n0 + 12u, c2_3, plus3);
     }
     if (m0 + 3u < params.m) {
         let i = c0 + (m0 + 3u) * params.c_row;
-        put(i, n0 + 0u, c3_0);
-        put(i, n0 + 4u, c3_1);
-        put(i, n0 + 8u, c3_2);
-        put(i, n0 + 12u, c3_3);
+        put(i, n0 + 0u, c3_0, plus0);
+        put(i, n0 + 4u, c3_1, plus1);
+        put(i, n0 + 8u, c3_2, plus2);
+        put(i, n0 + 12u, c3_3, plus3);
     }
     if (m0 + 4u < params.m) {
         let i = c0 + (m0 + 4u) * params.c_row;
-        put(i, n0 + 0u, c4_0);
-        put(i, n0 + 4u, c4_1);
-        put(i, n0 + 8u, c4_2);
-        put(i, n0 + 12u, c4_3);
+        put(i, n0 + 0u, c4_0, plus0);
+        put(i, n0 + 4u, c4_1, plus1);
+        put(i, n0 + 8u, c4_2, plus2);
+        put(i, n0 + 12u, c4_3, plus3);
     }
     if (m0 + 5u < params.m) {
         let i = c0 + (m0 + 5u) * params.c_row;
-        put(i, n0 + 0u, c5_0);
-        put(i, n0 + 4u, c5_1);
-        put(i, n0 + 8u, c5_2);
-        put(i, n0 + 12u, c5_3);
+        put(i, n0 + 0u, c5_0, plus0);
+        put(i, n0 + 4u, c5_1, plus1);
+        put(i, n0 + 8u, c5_2, plus2);
+        put(i, n0 + 12u, c5_3, plus3);
     }
     if (m0 + 6u < params.m) {
         let i = c0 + (m0 + 6u) * params.c_row;
-        put(i, n0 + 0u, c6_0);
-        put(i, n0 + 4u, c6_1);
-        put(i, n0 + 8u, c6_2);
-        put(i, n0 + 12u, c6_3);
+        put(i, n0 + 0u, c6_0, plus0);
+        put(i, n0 + 4u, c6_1, plus1);
+        put(i, n0 + 8u, c6_2, plus2);
+        put(i, n0 + 12u, c6_3, plus3);
     }
     if (m0 + 7u < params.m) {
         let i = c0 + (m0 + 7u) * params.c_row;
-        put(i, n0 + 0u, c7_0);
-        put(i, n0 + 4u, c7_1);
-        put(i, n0 + 8u, c7_2);
-        put(i, n0 + 12u, c7_3);
+        put(i, n0 + 0u, c7_0, plus0);
+        put(i, n0 + 4u, c7_1, plus1);
+        put(i, n0 + 8u, c7_2, plus2);
+        put(i, n0 + 12u, c7_3, plus3);
     }
     if (m0 + 8u < params.m) {
         let i = c0 + (m0 + 8u) * params.c_row;
-        put(i, n0 + 0u, c8_0);
-        put(i, n0 + 4u, c8_1);
-        put(i, n0 + 8u, c8_2);
-        put(i, n0 + 12u, c8_3);
+        put(i, n0 + 0u, c8_0, plus0);
+        put(i, n0 + 4u, c8_1, plus1);
+        put(i, n0 + 8u, c8_2, plus2);
+        put(i, n0 + 12u, c8_3, plus3);
     }
     if (m0 + 9u < params.m) {
         let i = c0 + (m0 + 9u) * params.c_row;
-        put(i, n0 + 0u, c9_0);
-        put(i, n0 + 4u, c9_1);
-        put(i, n0 + 8u, c9_2);
-        put(i, n0 + 12u, c9_3);
+        put(i, n0 + 0u, c9_0, plus0);
+        put(i, n0 + 4u, c9_1, plus1);
+        put(i, n0 + 8u, c9_2, plus2);
+        put(i, n0 + 12u, c9_3, plus3);
     }
     if (m0 + 10u < params.m) {
         let i = c0 + (m0 + 10u) * params.c_row;
-        put(i, n0 + 0u, c10_0);
-        put(i, n0 + 4u, c10_1);
-        put(i, n0 + 8u, c10_2);
-        put(i, n0 + 12u, c10_3);
+        put(i, n0 + 0u, c10_0, plus0);
+        put(i, n0 + 4u, c10_1, plus1);
+        put(i, n0 + 8u, c10_2, plus2);
+        put(i, n0 + 12u, c10_3, plus3);
     }
     if (m0 + 11u < params.m) {
         let i = c0 + (m0 + 11u) * params.c_row;
-        put(i, n0 + 0u, c11_0);
-        put(i, n0 + 4u, c11_1);
-        put(i, n0 + 8u, c11_2);
-        put(i, n0 + 12u, c11_3);
+        put(i, n0 + 0u, c11_0, plus0);
+        put(i, n0 + 4u, c11_1, plus1);
+        put(i, n0 + 8u, c11_2, plus2);
+        put(i, n0 + 12u, c11_3, plus3);
     }
     if (m0 + 12u < params.m) {
         let i = c0 + (m0 + 12u) * params.c_row;
-        put(i, n0 + 0u, c12_0);
-        put(i, n0 + 4u, c12_1);
-        put(i, n0 + 8u, c12_2);
-        put(i, n0 + 12u, c12_3);
+        put(i, n0 + 0u, c12_0, plus0);
+        put(i, n0 + 4u, c12_1, plus1);
+        put(i, n0 + 8u, c12_2, plus2);
+        put(i, n0 + 12u, c12_3, plus3);
     }
     if (m0 + 13u < params.m) {
         let i = c0 + (m0 + 13u) * params.c_row;
-        put(i, n0 + 0u, c13_0);
-        put(i, n0 + 4u, c13_1);
-        put(i, n0 + 8u, c13_2);
-        put(i, n0 + 12u, c13_3);
+        put(i, n0 + 0u, c13_0, plus0);
+        put(i, n0 + 4u, c13_1, plus1);
+        put(i, n0 + 8u, c13_2, plus2);
+        put(i, n0 + 12u, c13_3, plus3);
     }
     if (m0 + 14u < params.m) {
         let i = c0 + (m0 + 14u) * params.c_row;
-        put(i, n0 + 0u, c14_0);
-        put(i, n0 + 4u, c14_1);
-        put(i, n0 + 8u, c14_2);
-        put(i, n0 + 12u, c14_3);
+        put(i, n0 + 0u, c14_0, plus0);
+        put(i, n0 + 4u, c14_1, plus1);
+        put(i, n0 + 8u, c14_2, plus2);
+        put(i, n0 + 12u, c14_3, plus3);
     }
     if (m0 + 15u < params.m) {
         let i = c0 + (m0 + 15u) * params.c_row;
-        put(i, n0 + 0u, c15_0);
-        put(i, n0 + 4u, c15_1);
-        put(i, n0 + 8u, c15_2);
-        put(i, n0 + 12u, c15_3);
+        put(i, n0 + 0u, c15_0, plus0);
+        put(i, n0 + 4u, c15_1, plus1);
+        put(i, n0 + 8u, c15_2, plus2);
+        put(i, n0 + 12u, c15_3, plus3);
     }
 }
