@@ -74,8 +74,7 @@ type Operation struct {
 	GFLOPs     float64 `json:"gflops,omitempty"` // per second
 }
 
-// TimeOperations runs one step node by node, after a warm one, and gives the kinds of operations, the dearest first. Waiting for each
-// node adds some tens of microseconds to it on a GPU, and keeps nodes from overlapping: the sum exceeds a step.
+// TimeOperations times the nodes of a step one by one, after a warm step, and gives the kinds of operations, the dearest first.
 func TimeOperations(ctx context.Context, t *xkd.Trainer) ([]Operation, error) {
 	if _, err := TimeSteps(ctx, t, 0, 1); err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func (e *Executor) run(ctx context.Context, from, end int) error {
 		}
 		to := e.cuts.next(from, end)
 		start := time.Now()
-		if err := e.piece(from, to); err != nil {
+		if err := e.piece(from, to, 1); err != nil {
 			return err
 		}
 		e.cuts.learn(from, to, time.Since(start))
@@ -86,9 +86,9 @@ func (e *Executor) run(ctx context.Context, from, end int) error {
 	return nil
 }
 
-// piece runs the dispatches [from,to) as one submission, to its end.
-func (e *Executor) piece(from, to int) error {
-	err := e.submit(from, to)
+// piece runs the dispatches [from,to) so many times as one submission, to its end.
+func (e *Executor) piece(from, to, times int) error {
+	err := e.submit(from, to, times)
 	if err == nil {
 		e.dev.wait()
 		err = e.dev.errors.take()
@@ -99,8 +99,8 @@ func (e *Executor) piece(from, to int) error {
 	return nil
 }
 
-// submit sends the dispatches [from,to) in one pass: the library puts barriers between them.
-func (e *Executor) submit(from, to int) error {
+// submit sends the dispatches [from,to), so many times, in one pass: the library puts barriers between them.
+func (e *Executor) submit(from, to, times int) error {
 	enc, err := e.dev.dev.CreateCommandEncoder(nil)
 	if err != nil {
 		return err
@@ -108,13 +108,15 @@ func (e *Executor) submit(from, to int) error {
 	defer enc.Release()
 	pass := enc.BeginComputePass(nil)
 	var last *pipeline
-	for _, w := range e.work[from:to] {
-		if w.pipeline != last {
-			pass.SetPipeline(w.pipeline.handle)
-			last = w.pipeline
+	for range times {
+		for _, w := range e.work[from:to] {
+			if w.pipeline != last {
+				pass.SetPipeline(w.pipeline.handle)
+				last = w.pipeline
+			}
+			pass.SetBindGroup(0, w.group, nil)
+			pass.DispatchWorkgroups(w.size[0], w.size[1], w.size[2])
 		}
-		pass.SetBindGroup(0, w.group, nil)
-		pass.DispatchWorkgroups(w.size[0], w.size[1], w.size[2])
 	}
 	err = pass.End()
 	pass.Release()

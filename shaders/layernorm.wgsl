@@ -23,6 +23,7 @@ const AFFINE: bool = true;
 //!include grid
 //!include sums
 //!include rows_serial
+//!include columns_serial
 
 // moments gives mean and 1/√(var + eps). The variance takes a second pass: rows far from zero would lose it otherwise.
 fn moments(base: u32, t: u32) -> vec2<f32> {
@@ -82,16 +83,18 @@ fn layernorm_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
     }
 }
 
-// One thread sums dy · (x - mean) · scale over every chunks-th row of one column; y is [chunks, width].
+// A column's threads sum dy · (x - mean) · scale over a chunk of its rows; y is [chunks, width].
 @compute @workgroup_size(64)
 fn layernorm_grad_gain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
-    let i = group_of(wid, num) * 64u + t;
-    if (i >= params.chunks * params.width) { return; }
-    let at = place(i, params.width);
+    let at = strip_of(group_of(wid, num), t, params.chunks, params.width);
+    let live = at.x == 0u && at.z < params.width;
     var sum: Sum;
-    for (var r = at.x; r < params.rows; r += params.chunks) {
-        let e = r * params.width + at.y;
-        sum = plus(sum, dy[e] * ((x[e] - stats[2u * r]) * stats[2u * r + 1u]));
+    if (live) {
+        for (var r = at.y * COLUMN_LANES + at.w; r < params.rows; r += params.chunks * COLUMN_LANES) {
+            let e = r * params.width + at.z;
+            sum = plus(sum, dy[e] * ((x[e] - stats[2u * r]) * stats[2u * r + 1u]));
+        }
     }
-    y[i] = sum_of(sum);
+    let all = column_sum(sum_of(sum), t);
+    if (live && at.w == 0u) { y[at.y * params.width + at.z] = all; }
 }

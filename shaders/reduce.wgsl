@@ -1,7 +1,7 @@
 // y[o,i] = scale · Σ over r of x[o,r,i], y = scale · x repeated along a new axis, y[r] = Σ a·b over rows,
 // y[r,c] = x[r,c] · s[r].
 //
-// Long sums have two stages: `chunks` threads take every chunks-th term each, then their figures are added in order.
+// Long sums have stages: the terms are dealt out to `chunks` chunks, then their figures are added in order.
 struct Params {
     n: u32,      // elements, or threads, of the result
     rows: u32,   // of a, b and of row sums
@@ -23,20 +23,23 @@ struct Params {
 //!include grid
 //!include sums
 //!include rows_serial
+//!include columns_serial
 
-// One thread sums every chunks-th term of one column: x [outer, length, inner] to y [outer, chunks, inner].
+// A column's threads sum a chunk of its terms: x [outer, length, inner] to y [outer, chunks, inner].
 @compute @workgroup_size(64)
 fn sum_axis(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
-    let i = group_of(wid, num) * 64u + t;
-    if (i >= params.n) { return; }
-    let column = place(i, params.inner);
-    let chunk = place(column.x, params.chunks);
-    let base = chunk.x * params.length * params.inner + column.y;
+    let at = strip_of(group_of(wid, num), t, params.chunks, params.inner);
+    let i = (at.x * params.chunks + at.y) * params.inner + at.z;
+    let live = at.z < params.inner && i < params.n;
+    let base = at.x * params.length * params.inner + at.z;
     var sum: Sum;
-    for (var r = chunk.y; r < params.length; r += params.chunks) {
-        sum = plus(sum, x[base + r * params.inner]);
+    if (live) {
+        for (var r = at.y * COLUMN_LANES + at.w; r < params.length; r += params.chunks * COLUMN_LANES) {
+            sum = plus(sum, x[base + r * params.inner]);
+        }
     }
-    y[i] = sum_of(sum) * params.scale;
+    let all = column_sum(sum_of(sum), t);
+    if (live && at.w == 0u) { y[i] = all * params.scale; }
 }
 
 // A row's threads sum it: x [rows, width] to y [rows].

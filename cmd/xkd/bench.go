@@ -23,8 +23,8 @@ func newBench() *cobra.Command {
 		Long: `Bench times training steps on one batch of generated clips, after a few steps that do not count because drivers
 compile in them. Preparing clips is not in the figures; reading the losses back is.
 
-With --ops it then runs one step node by node and says where the time goes. On a GPU the waiting for each node adds some tens
-of microseconds to it, so that the sum exceeds a step: look at the shares of what is dear.`,
+With --ops it then times every node of the step on its own and says where the time goes; short ones are repeated, so that the
+waiting for a GPU does not count.`,
 		Example: "  xkd bench --preset nano --device cpu --steps 5\n  xkd bench --preset base --ops",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

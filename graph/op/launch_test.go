@@ -333,12 +333,16 @@ func TestTripsByHand(t *testing.T) {
 		{graph.Case{Name: "row_dot", Shapes: rows(graph.Shape{3, 7}, graph.Shape{3, 7})}, graph.Discrete, "serial", []int{7}},
 		{graph.Case{Name: "layernorm", Shapes: rows(graph.Shape{9, 96}), Attrs: op.LayerNormAttrs{}}, graph.Software, "serial", []int{3 * 96}},
 		// A thousand terms for each of few sums: 4 chunks of 250, then the 4.
-		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{1000, 2}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "", []int{250, 4}},
+		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{1000, 2}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "serial", []int{250, 4}},
+		// By four threads each: 16 chunks of 63 terms at most, then the 16.
+		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{1000, 2}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "shared", []int{16, 4}},
 		// Sums enough for one thread each.
-		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{5000, 70_000}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "", []int{5000}},
+		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{5000, 70_000}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "serial", []int{5000}},
+		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{5000, 70_000}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "shared", []int{1250}},
 		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{70_000, 1000}), Attrs: op.AxisAttrs{Axis: 1, Scale: 1}}, graph.Software, "serial", []int{1000}},
 		// 2320 rows in 37 chunks of 63 at most, then the 37.
-		{graph.Case{Name: "layernorm_grad_gain", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "", []int{63, 37}},
+		{graph.Case{Name: "layernorm_grad_gain", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "serial", []int{63, 37}},
+		{graph.Case{Name: "layernorm_grad_gain", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "shared", []int{16, 10}},
 		{graph.Case{Name: "pair_distance_grad", Shapes: rows(graph.Shape{3, 7}, graph.Shape{41, 7}, graph.Shape{3, 41})}, graph.Discrete, "", []int{41}},
 		// Sixteen tokens, though there are five: one turn, one load, twice (a turn and a vector), a vector; two vectors beside.
 		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "fused", []int{1 + 1 + 2*16*2 + 1 + 2}},

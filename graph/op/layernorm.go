@@ -147,15 +147,15 @@ func affine(yes bool, d graph.Dispatch) graph.Dispatch {
 
 func layerNormGradGainLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	rows, w := n.Inputs[0].Shape.Rows(), n.Inputs[0].Shape.Last()
-	// Chunks of 64 rows, since each has four loads.
-	c := min(graph.CeilDiv(rows, 64), max(1, manySums/w, graph.CeilDiv(rows, graph.MaxTrips)))
+	// Chunks of 64 rows at least, since each has four loads.
+	c := chunks(t, rows, w, 64)
 	p := layerNormParams{Rows: uint32(rows), Width: uint32(w), Chunks: uint32(c)}
 	binds := []graph.Bind{bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2)}
 	if c == 1 {
-		return launch(each("layernorm", "layernorm_grad_gain", w, rows, p, append(binds, bindOut())...))
+		return launch(overColumns(t, "layernorm", "layernorm_grad_gain", 1, 1, rows, w, p, append(binds, bindOut())...))
 	}
 	part := graph.Scratch(0)
-	first := each("layernorm", "layernorm_grad_gain", c*w, graph.CeilDiv(rows, c), p, append(binds, bind("y", part))...)
+	first := overColumns(t, "layernorm", "layernorm_grad_gain", 1, c, rows, w, p, append(binds, bind("y", part))...)
 	rest := sumStages(n, t, part, graph.Out(), 1, c, w, 1, 1)
 	return graph.Launch{
 		Dispatches: append([]graph.Dispatch{first}, rest.Dispatches...),
@@ -270,7 +270,7 @@ func init() {
 		},
 		Ref32: layerNormGradGainRef[float32], Ref64: layerNormGradGainRef[float64],
 		NoGrad: secondDerivative,
-		Launch: layerNormGradGainLaunch,
+		Launch: layerNormGradGainLaunch, Variants: func(_ *graph.Node, t graph.Target) []string { return columnVariants(t) },
 		Cases: []graph.Case{
 			{Name: "small", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}}},
 			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}}, Large: true},

@@ -110,56 +110,13 @@ type reduceParams struct {
 	Scale                                         float32
 }
 
-const (
-	// sumStage is the number of terms that one thread adds where there are few sums; more take a second stage.
-	sumStage = 256
-	// maxChunks bounds the figures that the second stage adds.
-	maxChunks = 4096
-	// manySums keep any adapter busy with one thread each.
-	manySums = 65_536
-)
-
-// chunks is the number of threads that share one of `sums` sums over length terms.
-func chunks(length, sums int) int {
-	if length <= sumStage || sums >= manySums && length <= graph.MaxTrips {
-		return 1
-	}
-	return min(graph.CeilDiv(length, sumStage), max(manySums/sums, graph.CeilDiv(length, graph.MaxTrips)), maxChunks)
-}
-
-// sumStages adds x [outer, length, inner] over its middle axis, times scale; scratch is the number of the scratch buffer it
-// may use.
-func sumStages(n *graph.Node, t graph.Target, x, y graph.Arg, outer, length, inner int, scale float64, scratch int) graph.Launch {
-	binds := []graph.Bind{bind("x", x), bind("y", y)}
-	// A row for each workgroup when the rows are many or short.
-	if inner == 1 && !serialRows(t, 1, length) && (outer >= maxChunks || length <= maxChunks) {
-		p := reduceParams{Rows: uint32(outer), Width: uint32(length), Scale: float32(scale)}
-		return launch(overRows(n, t, "reduce", "sum_rows", outer, length, 1, p, binds...))
-	}
-	c := chunks(length, outer*inner)
-	p := reduceParams{
-		N: uint32(outer * c * inner), Length: uint32(length), Inner: uint32(inner), Chunks: uint32(c), Scale: float32(scale),
-	}
-	if c == 1 {
-		return launch(each("reduce", "sum_axis", outer*inner, length, p, binds...))
-	}
-	part := graph.Scratch(scratch)
-	p.Scale = 1
-	first := each("reduce", "sum_axis", outer*c*inner, graph.CeilDiv(length, c), p, bind("x", x), bind("y", part))
-	rest := sumStages(n, t, part, y, outer, c, inner, scale, scratch+1)
-	return graph.Launch{
-		Dispatches: append([]graph.Dispatch{first}, rest.Dispatches...),
-		Scratch:    append([]int{outer * c * inner}, rest.Scratch...),
-	}
-}
-
-// sumAxisVariants has a choice where the sums are along rows.
+// sumAxisVariants: rows and columns are summed by one thread or by several, as suits the adapter.
 func sumAxisVariants(n *graph.Node, t graph.Target) []string {
 	_, length, inner := n.Inputs[0].Shape.Around(n.Attrs.(AxisAttrs).Axis)
 	if inner == 1 {
 		return rowVariants(t, 1, length)
 	}
-	return []string{""}
+	return columnVariants(t)
 }
 
 func sumAxisLaunch(n *graph.Node, t graph.Target) graph.Launch {
