@@ -22,25 +22,43 @@ type Steps []float64
 // Median is the time in the middle.
 func (s Steps) Median() float64 { return (s[(len(s)-1)/2] + s[len(s)/2]) / 2 }
 
-// TimeSteps times steps (1 or more) on one batch of generated clips, after warm ones that do not count. Preparing clips is not in the
-// times; reading the losses back is.
-func TimeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) (Steps, error) {
+// Host is the host's time in seconds a step, on the mean.
+type Host struct {
+	Encode float64 `json:"encode"` // telling the device what to do
+	Wait   float64 `json:"wait"`   // waiting for it
+	Rest   float64 `json:"rest"`   // uploads, masks, schedules, reading losses back
+}
+
+// TimeSteps times steps (1 or more) on one batch of generated clips, after warm ones that do not count. Preparing clips is not
+// in the times; reading the losses back is. host is nil for a device that keeps no account of it.
+func TimeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) (times Steps, host *Host, err error) {
 	batches, err := generated(ctx, t)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var times Steps
+	var before graph.HostTimes
 	for i := range warm + steps {
+		if i == warm {
+			before, _ = t.HostTimes()
+		}
 		start := time.Now()
 		if _, err := t.Train(ctx, batches...); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if i >= warm {
 			times = append(times, time.Since(start).Seconds())
 		}
 	}
+	if after, ok := t.HostTimes(); ok {
+		n := float64(steps)
+		host = &Host{Encode: (after.Encode - before.Encode).Seconds() / n, Wait: (after.Wait - before.Wait).Seconds() / n}
+		for _, s := range times {
+			host.Rest += s / n
+		}
+		host.Rest -= host.Encode + host.Wait
+	}
 	slices.Sort(times)
-	return times, nil
+	return times, host, nil
 }
 
 // generated gives the micro-batches of a step, all of the same clips.
@@ -76,7 +94,7 @@ type Operation struct {
 
 // TimeOperations times the nodes of a step one by one, after a warm step, and gives the kinds of operations, the dearest first.
 func TimeOperations(ctx context.Context, t *xkd.Trainer) ([]Operation, error) {
-	if _, err := TimeSteps(ctx, t, 0, 1); err != nil {
+	if _, _, err := TimeSteps(ctx, t, 0, 1); err != nil {
 		return nil, err
 	}
 	nodes, err := t.Profile(ctx)

@@ -34,6 +34,7 @@ type Executor struct {
 	work     []dispatch
 	groups   []*wgpu.BindGroup
 	cuts     *cutter
+	host     graph.HostTimes
 	released bool
 }
 
@@ -499,6 +500,12 @@ func (e *Executor) Run(ctx context.Context, stages ...graph.Stage) error {
 		}
 		return nil
 	})
+}
+
+// HostTimes implements graph.HostTimer.
+func (e *Executor) HostTimes() (t graph.HostTimes) {
+	_ = e.do(func() error { t = e.host; return nil })
+	return t
 }
 
 // Dispatches is the number of kernel calls of all stages.

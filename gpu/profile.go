@@ -45,7 +45,7 @@ func (e *Executor) Profile(ctx context.Context, stages ...graph.Stage) ([]graph.
 // measure times the dispatches [from,to) of one node.
 func (e *Executor) measure(from, to int) (time.Duration, error) {
 	start := time.Now()
-	if err := e.piece(from, to, 1); err != nil {
+	if err := e.repeat(from, to, 1); err != nil {
 		return 0, err
 	}
 	once := time.Since(start)
@@ -54,7 +54,7 @@ func (e *Executor) measure(from, to int) (time.Duration, error) {
 		return once, nil
 	}
 	start = time.Now()
-	if err := e.piece(from, to, times); err != nil {
+	if err := e.repeat(from, to, times); err != nil {
 		return 0, err
 	}
 	many := time.Since(start)

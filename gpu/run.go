@@ -77,7 +77,7 @@ func (e *Executor) run(ctx context.Context, from, end int) error {
 		}
 		to := e.cuts.next(from, end)
 		start := time.Now()
-		if err := e.piece(from, to, 1); err != nil {
+		if err := e.round(from, to); err != nil {
 			return err
 		}
 		e.cuts.learn(from, to, time.Since(start))
@@ -86,21 +86,49 @@ func (e *Executor) run(ctx context.Context, from, end int) error {
 	return nil
 }
 
-// piece runs the dispatches [from,to) so many times as one submission, to its end.
-func (e *Executor) piece(from, to, times int) error {
+// slice is the number of dispatches in one submission of a round: encoding one takes microseconds each, in which a fast adapter
+// would wait for the first, and a submission costs some tens of them.
+const slice = 192
+
+// round runs the dispatches [from,to) to their end. The adapter starts on the first while later ones are encoded.
+func (e *Executor) round(from, to int) error {
+	for at := from; at < to; at += slice {
+		if err := e.submit(at, min(at+slice, to), 1); err != nil {
+			return e.failed(from, to, err)
+		}
+	}
+	return e.failed(from, to, e.finish())
+}
+
+// finish waits for what was submitted.
+func (e *Executor) finish() error {
+	start := time.Now()
+	e.dev.wait()
+	e.host.Wait += time.Since(start)
+	return e.dev.errors.take()
+}
+
+// failed names the nodes of an error.
+func (e *Executor) failed(from, to int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("gpu: %s to %s: %w", e.work[from].node.Label(), e.work[to-1].node.Label(), err)
+}
+
+// repeat runs the dispatches [from,to) so many times as one submission, to its end.
+func (e *Executor) repeat(from, to, times int) error {
 	err := e.submit(from, to, times)
 	if err == nil {
-		e.dev.wait()
-		err = e.dev.errors.take()
+		err = e.finish()
 	}
-	if err != nil {
-		return fmt.Errorf("gpu: %s to %s: %w", e.work[from].node.Label(), e.work[to-1].node.Label(), err)
-	}
-	return nil
+	return e.failed(from, to, err)
 }
 
 // submit sends the dispatches [from,to), so many times, in one pass: the library puts barriers between them.
 func (e *Executor) submit(from, to, times int) error {
+	start := time.Now()
+	defer func() { e.host.Encode += time.Since(start) }()
 	enc, err := e.dev.dev.CreateCommandEncoder(nil)
 	if err != nil {
 		return err

@@ -35,6 +35,15 @@ type NodeTime struct {
 	Time       time.Duration
 }
 
+// HostTimer is implemented by executors that keep account of the host's time.
+type HostTimer interface{ HostTimes() HostTimes }
+
+// HostTimes are what the host has spent on a device since an executor was made.
+type HostTimes struct {
+	Encode time.Duration // telling the device what to do
+	Wait   time.Duration // waiting for it
+}
+
 // Store keeps states on a device, by name. Executors compiled against it share them without copies; it must outlive them.
 type Store interface {
 	Write(name string, data []float32) error

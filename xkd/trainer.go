@@ -96,6 +96,15 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 	return mean, nil
 }
 
+// HostTimes are what the host has spent on the step's device since the trainer was made; false where it keeps no account.
+func (t *Trainer) HostTimes() (graph.HostTimes, bool) {
+	h, ok := t.exec.(graph.HostTimer)
+	if !ok {
+		return graph.HostTimes{}, false
+	}
+	return h.HostTimes(), true
+}
+
 // Profile runs both stages of a step once more, on the views that were written last, and gives the time of each node. It is
 // for measuring: the step is not counted. Where the device cannot, the error is errors.ErrUnsupported.
 func (t *Trainer) Profile(ctx context.Context) ([]graph.NodeTime, error) {

@@ -50,7 +50,7 @@ waiting for a GPU does not count.`,
 			}
 			defer t.Close()
 			r := benchReport{Preset: c.Preset, Variant: c.Variant, Batch: c.Train.Batch, Accumulate: c.Train.Accumulate, Device: dev.Name(), Bytes: t.Bytes()}
-			if r.Steps, err = bench.TimeSteps(ctx, t, warm, steps); err != nil {
+			if r.Steps, r.Host, err = bench.TimeSteps(ctx, t, warm, steps); err != nil {
 				return err
 			}
 			r.Median = r.Steps.Median()
@@ -89,6 +89,7 @@ type benchReport struct {
 	Bytes      int64             `json:"bytes"`
 	Median     float64           `json:"median_seconds"`
 	Steps      bench.Steps       `json:"step_seconds"` // rising
+	Host       *bench.Host       `json:"host_seconds,omitempty"`
 	Operations []bench.Operation `json:"operations,omitempty"`
 }
 
@@ -96,6 +97,10 @@ func (r benchReport) print(w io.Writer) error {
 	clips := float64(r.Batch*max(r.Accumulate, 1)) / r.Median
 	fmt.Fprintf(w, "%s, %s, batch %d on %s: %.3f s/step (median of %d; %.3f to %.3f), %.1f clips/s, %s\n",
 		r.Preset, r.Variant, r.Batch, r.Device, r.Median, len(r.Steps), r.Steps[0], r.Steps[len(r.Steps)-1], clips, megabytes(r.Bytes))
+	if r.Host != nil {
+		fmt.Fprintf(w, "host: %.2f ms a step to encode, %.2f ms waiting for the device, %.2f ms for the rest (uploads, masks, losses)\n",
+			1e3*r.Host.Encode, 1e3*r.Host.Wait, 1e3*r.Host.Rest)
+	}
 	if r.Operations == nil {
 		return nil
 	}
