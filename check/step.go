@@ -21,8 +21,6 @@ type StepOptions struct {
 	Seed uint64
 	// Accumulate is the number of micro-batches of the step; one is run.
 	Accumulate int
-	// Choose picks variants on the device, as in graph.PlanOptions.
-	Choose func(n *graph.Node, variants []string) string
 	// Plain runs the reference by the operations' declared references alone, without a BLAS: slower, and independent of it.
 	Plain bool
 	// Progress is called as nodes are compared.
@@ -60,7 +58,7 @@ func Step(ctx context.Context, dev graph.Device, c xkd.Config, opt StepOptions) 
 	if err != nil {
 		return nil, err
 	}
-	e, err := dev.Compile(step.Graph, graph.PlanOptions{Unshared: true, Choose: opt.Choose})
+	e, err := dev.Compile(step.Graph, graph.PlanOptions{Unshared: true})
 	if err != nil {
 		return nil, err
 	}

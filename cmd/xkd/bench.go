@@ -16,6 +16,7 @@ func newBench() *cobra.Command {
 	var device, shaders string
 	var steps, warm int
 	var ops, asJSON bool
+	var use []string
 	cmd := &cobra.Command{
 		Use:    "bench",
 		Short:  "Time the training step",
@@ -36,14 +37,11 @@ waiting for a GPU does not count.`,
 			if err != nil {
 				return err
 			}
-			dev, err := openDevice(ctx, device, cmd.ErrOrStderr())
+			dev, err := openWith(ctx, device, shaders, use, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			defer dev.Close()
-			if err := layOver(dev, shaders); err != nil {
-				return err
-			}
 			t, err := xkd.New(c, dev)
 			if err != nil {
 				return err
@@ -70,6 +68,7 @@ waiting for a GPU does not count.`,
 	s.addNetwork(cmd)
 	s.addFile(cmd)
 	fl.StringVar(&shaders, "shaders", "", shadersUsage)
+	fl.StringArrayVar(&use, "use", nil, useUsage)
 	fl.Int("batch", 16, "clips per step, or per micro-batch")
 	fl.Int("accumulate", 1, "micro-batches per step")
 	fl.IntVar(&steps, "steps", 10, "steps timed")

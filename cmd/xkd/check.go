@@ -75,14 +75,11 @@ func checkOps(cmd *cobra.Command, device, name, shaders string, asJSON bool) err
 	if name != "" {
 		ops = []string{name}
 	}
-	dev, err := openDevice(ctx, device, cmd.ErrOrStderr())
+	dev, err := openWith(ctx, device, shaders, nil, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	if err := layOver(dev, shaders); err != nil {
-		return err
-	}
 	if !asJSON {
 		fmt.Fprintf(stdout, "device: %s\n", dev.Name())
 		if name != "" {
@@ -224,6 +221,7 @@ func (t *opTable) print(w io.Writer, r check.OpResult) {
 
 func newCheckGolden() *cobra.Command {
 	var device string
+	var use []string
 	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "golden FILE...",
@@ -235,7 +233,7 @@ each group is shown, and whatever misses its limit. The exit code is 1 on any mi
   xkd check golden --device cpu --all tests/testdata/mini_xkd.safetensors`,
 		Args: someArgs("a golden case, such as tests/testdata/mini_xkd.safetensors"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dev, err := openDevice(cmd.Context(), device, cmd.ErrOrStderr())
+			dev, err := openWith(cmd.Context(), device, "", use, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -266,6 +264,7 @@ each group is shown, and whatever misses its limit. The exit code is 1 on any mi
 		},
 	}
 	cmd.Flags().StringVar(&device, "device", "gpu", deviceUsage)
+	cmd.Flags().StringArrayVar(&use, "use", nil, useUsage)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document with every figure")
 	cmd.Flags().BoolVar(&all, "all", false, "print every figure")
 	return cmd

@@ -15,6 +15,7 @@ type checkStepFlags struct {
 	settings
 	device        string
 	plain, asJSON bool
+	use           []string
 }
 
 func newCheckStep() *cobra.Command {
@@ -37,6 +38,8 @@ its error and the line that built it: what comes after it most likely follows fr
 	f.addFile(cmd)
 	fl.Int("batch", 2, "clips in the step; every tensor of it is kept in memory, on both sides")
 	fl.Uint64("seed", 0, "seed of weights, views and masks")
+	fl.Int("accumulate", 1, "micro-batches of the step, of which one is run")
+	fl.StringArrayVar(&f.use, "use", nil, useUsage)
 	fl.BoolVar(&f.plain, "plain", false, "the CPU runs the declared references alone, without BLAS: slower, and independent of it")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")
 	return cmd
@@ -52,12 +55,12 @@ func checkStep(cmd *cobra.Command, f *checkStepFlags) error {
 	if err != nil {
 		return err
 	}
-	dev, err := openDevice(ctx, f.device, stderr)
+	dev, err := openWith(ctx, f.device, "", f.use, stderr)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	r, err := check.Step(ctx, dev, c, check.StepOptions{Seed: c.Train.Seed, Plain: f.plain})
+	r, err := check.Step(ctx, dev, c, check.StepOptions{Seed: c.Train.Seed, Plain: f.plain, Accumulate: c.Train.Accumulate})
 	if err != nil {
 		return err
 	}

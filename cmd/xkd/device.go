@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"goxkd/device"
 	"goxkd/graph"
@@ -13,6 +14,7 @@ import (
 const (
 	deviceChoices = "auto, gpu (the best adapter), cpu, or an adapter's number from xkd devices"
 	deviceUsage   = "`device`: " + deviceChoices
+	useUsage      = "compute an operation by a `variant`, such as matmul=T64, where it has it; may be given again"
 	shadersUsage  = "lay the .wgsl files of this `folder` over the built-in kernels"
 )
 
@@ -62,4 +64,31 @@ func layOver(dev graph.Device, dir string) error {
 		return usagef("--shaders: %s runs no kernels; give a GPU by --device", dev.Name())
 	}
 	return err
+}
+
+// openWith opens a device for a command of kernel authors: with a user's kernels, and with preferred variants.
+func openWith(ctx context.Context, name, shaders string, use []string, notes io.Writer) (graph.Device, error) {
+	variants := map[string]string{}
+	for _, u := range use {
+		op, variant, ok := strings.Cut(u, "=")
+		if !ok || op == "" || variant == "" {
+			return nil, usagef("--use %q: give an operation and a variant, such as matmul=T64; `xkd shader matmul --list` has them", u)
+		}
+		variants[op] = variant
+	}
+	d, err := openDevice(ctx, name, notes)
+	if err != nil {
+		return nil, err
+	}
+	if err = layOver(d, shaders); err == nil && len(variants) > 0 {
+		var preferring graph.Device
+		if preferring, err = device.Prefer(d, variants); err == nil {
+			return preferring, nil
+		}
+		err = usagef("--use: %w", err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
 }
