@@ -44,6 +44,7 @@ type Device struct {
 	pending   int // bytes written since the last submission
 	library   shaders.Library
 	back      readback
+	up        upload
 }
 
 // Counts are the objects made on a device so far.
@@ -168,6 +169,7 @@ func (d *Device) release() {
 		e.release()
 	}
 	d.back.release()
+	d.up.release()
 	for _, p := range d.pipelines {
 		p.handle.Release()
 	}
@@ -238,11 +240,14 @@ func (d *Device) wait() {
 }
 
 // poll drives the library until the queue is empty or done says so. Short work is awaited closely; long work leaves the
-// cores alone, since on a software adapter they do the work.
+// cores alone on a software adapter, where they do the work.
 func (d *Device) poll(done func() bool) {
 	const closely = 50 * time.Microsecond
 	start := time.Now()
-	pause := 20 * time.Microsecond
+	pause, most := 20*time.Microsecond, 200*time.Microsecond
+	if d.adapter.Class != graph.Software {
+		most = pause
+	}
 	for {
 		if empty := d.dev.Poll(false, nil); empty || done() {
 			return
@@ -252,7 +257,7 @@ func (d *Device) poll(done func() bool) {
 			continue
 		}
 		time.Sleep(pause)
-		pause = min(pause+pause/8, 200*time.Microsecond)
+		pause = min(pause+pause/8, most)
 	}
 }
 
@@ -271,26 +276,6 @@ func (d *Device) buffer(label string, size int64, usage wgpu.BufferUsage) (*wgpu
 	}
 	d.counts.Buffers++
 	return b, nil
-}
-
-// writeChunk bounds the bytes that wait in the library's own staging memory.
-const writeChunk = 16 << 20
-
-// write copies data into b at offset, in pieces.
-func (d *Device) write(b *wgpu.Buffer, offset int64, data []byte) error {
-	for len(data) > 0 {
-		n := min(len(data), writeChunk)
-		if err := d.queue.WriteBuffer(b, uint64(offset), data[:n]); err != nil {
-			return err
-		}
-		offset += int64(n)
-		data = data[n:]
-		if d.pending += n; d.pending >= writeChunk {
-			d.submit()
-			d.wait()
-		}
-	}
-	return nil
 }
 
 // submit sends the commands, and the writes before them, to the device.

@@ -40,10 +40,10 @@ static void xkd_watch_errors(xkdDevice device, xkd_errors *e) {
 
 static void xkd_on_map(int status, void *userdata) { *(volatile int *)userdata = status; }
 
-// xkd_map_read starts to map a buffer; *status becomes -1 until the callback gives the result.
-static void xkd_map_read(xkdBuffer buffer, size_t size, int *status) {
+// xkd_map starts to map a buffer, for reading (1) or writing (2); *status becomes -1 until the callback gives the result.
+static void xkd_map(xkdBuffer buffer, uint32_t mode, size_t size, int *status) {
 	*(volatile int *)status = -1;
-	wgpuBufferMapAsync(buffer, 1, 0, size, xkd_on_map, status);
+	wgpuBufferMapAsync(buffer, mode, 0, size, xkd_on_map, status);
 }
 
 static int xkd_get(int *status) { return *(volatile int *)status; }
@@ -94,9 +94,15 @@ type mapping struct{ status *C.int }
 
 func newMapping() mapping { return mapping{(*C.int)(C.calloc(1, C.sizeof_int))} }
 
+// Modes of a map request.
+const (
+	mapRead  = 1
+	mapWrite = 2
+)
+
 // start asks for the first size bytes of b.
-func (m mapping) start(b *wgpu.Buffer, size int) {
-	C.xkd_map_read(C.xkdBuffer((*bufferWords)(unsafe.Pointer(b)).ref), C.size_t(size), m.status)
+func (m mapping) start(b *wgpu.Buffer, mode, size int) {
+	C.xkd_map(C.xkdBuffer((*bufferWords)(unsafe.Pointer(b)).ref), C.uint32_t(mode), C.size_t(size), m.status)
 }
 
 // state is -1 while the request is pending, then 0 for success or the library's status.

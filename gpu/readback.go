@@ -58,8 +58,17 @@ func (d *Device) copyOut(t *tensor, offset int64, dst []byte) error {
 	d.submit(cmd)
 	cmd.Release()
 	d.wait()
-	m := d.back.mapping
-	m.start(d.back.staging, len(dst))
+	src, err := d.mapped(d.back.staging, d.back.mapping, mapRead, len(dst))
+	if err != nil {
+		return fmt.Errorf("the read-back failed: %w", err)
+	}
+	copy(dst, src)
+	return d.back.staging.Unmap()
+}
+
+// mapped gives the first n bytes of a buffer once the work that uses it is done.
+func (d *Device) mapped(b *wgpu.Buffer, m mapping, mode, n int) ([]byte, error) {
+	m.start(b, mode, n)
 	d.poll(func() bool { return m.state() >= 0 })
 	// An empty queue and a pending map can be seen together for a moment.
 	for range 1000 {
@@ -69,8 +78,7 @@ func (d *Device) copyOut(t *tensor, offset int64, dst []byte) error {
 		d.dev.Poll(false, nil)
 	}
 	if s := m.state(); s != 0 {
-		return fmt.Errorf("the read-back failed with status %d", s)
+		return nil, fmt.Errorf("mapping a buffer ended with status %d", s)
 	}
-	copy(dst, d.back.staging.GetMappedRange(0, uint(len(dst))))
-	return d.back.staging.Unmap()
+	return b.GetMappedRange(0, uint(n)), nil
 }

@@ -122,7 +122,7 @@ func TestUncapturedError(t *testing.T) {
 	err := d.do(func() error {
 		m := newMapping()
 		defer m.free()
-		m.start(e.slots[0].handle, 4) // this buffer may not be mapped
+		m.start(e.slots[0].handle, mapRead, 4) // this buffer may not be mapped
 		d.dev.Poll(false, nil)
 		return nil
 	})
