@@ -88,7 +88,7 @@ type Operation struct {
 	Dispatches int     `json:"dispatches"`
 	Seconds    float64 `json:"seconds"`
 	Part       float64 `json:"part"`             // of all seconds
-	FLOPs      float64 `json:"flops,omitempty"`  // of matrix products alone
+	FLOPs      float64 `json:"flops,omitempty"`  // of matrix products and attention
 	GFLOPs     float64 `json:"gflops,omitempty"` // per second
 }
 
@@ -118,7 +118,7 @@ func TimeOperations(ctx context.Context, t *xkd.Trainer) ([]Operation, error) {
 		s.Nodes++
 		s.Dispatches += n.Dispatches
 		s.Seconds += n.Time.Seconds()
-		s.FLOPs += flops(n.Node)
+		s.FLOPs += op.FLOPs(n.Node)
 		total += n.Time.Seconds()
 	}
 	slices.SortStableFunc(list, func(a, b *Operation) int {
@@ -133,13 +133,4 @@ func TimeOperations(ctx context.Context, t *xkd.Trainer) ([]Operation, error) {
 		out[i] = *s
 	}
 	return out, nil
-}
-
-// flops counts the multiplications and additions of a matrix product; other operations are bound by memory, and count as 0.
-func flops(n *graph.Node) float64 {
-	if n.Op.Name != "matmul" {
-		return 0
-	}
-	m, columns, k := op.MatMulSize(n)
-	return 2 * float64(m) * float64(columns) * float64(k)
 }

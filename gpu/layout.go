@@ -35,11 +35,21 @@ type layout struct {
 
 // plan launches every node and assigns its memory. It refuses what does not fit.
 func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
-	l := &layout{launches: map[*graph.Node]graph.Launch{}}
-	target := graph.Target{Class: d.adapter.Class}
+	class := d.adapter.Class
 	if opt.Class != nil {
-		target.Class = *opt.Class
+		class = *opt.Class
 	}
+	l, err := layOut(g, opt, class)
+	if err != nil {
+		return nil, err
+	}
+	return l, l.fit(d)
+}
+
+// layOut launches every node for a class of adapters and assigns its memory.
+func layOut(g *graph.Graph, opt graph.PlanOptions, class graph.Class) (*layout, error) {
+	l := &layout{launches: map[*graph.Node]graph.Launch{}}
+	target := graph.Target{Class: class}
 	if opt.Guard {
 		opt.Unshared = true
 		l.guard = guardWords * wordBytes
@@ -73,7 +83,8 @@ func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
 	}
 	l.plan = plan
 	l.name()
-	return l, d.measure(l)
+	l.measure()
+	return l, nil
 }
 
 // name finds each slot's tenants and last writer.
@@ -108,34 +119,27 @@ func (l *layout) name() {
 	}
 }
 
-// measure sums the bytes and compares them with the adapter's limits and the budget.
-func (d *Device) measure(l *layout) error {
-	hold := func(bytes int64, label string, sum *int64) error {
-		n := bytes + l.guard
-		if limit := min(d.adapter.Limits.StorageBinding, d.adapter.Limits.Buffer); n > limit {
-			return fmt.Errorf("gpu: %s has %s, %v binds at most %s: %w", label, size(n), d.adapter, size(limit), graph.ErrTooLarge)
-		}
-		*sum += n
-		return nil
-	}
+// buffers calls visit with every buffer's bytes, the name of its largest tensor, and whether the store holds it.
+func (l *layout) buffers(visit func(bytes int64, label string, state bool)) {
 	for _, n := range l.plan.Persistent {
-		sum := &l.bytes
-		if n.Kind == graph.KindState {
-			sum = &l.states
-		}
-		if n.Bank != nil {
-			continue
-		}
-		bytes := n.Type.Bytes(n.Shape.Size())
-		if err := hold(bytes, n.Label(), sum); err != nil {
-			return err
+		if n.Bank == nil {
+			visit(n.Type.Bytes(n.Shape.Size())+l.guard, n.Label(), n.Kind == graph.KindState)
 		}
 	}
 	for s, bytes := range l.plan.Slots {
-		if err := hold(bytes, l.tenants[s][0], &l.bytes); err != nil {
-			return err
-		}
+		visit(bytes+l.guard, l.tenants[s][0], false)
 	}
+}
+
+// measure sums the bytes.
+func (l *layout) measure() {
+	l.buffers(func(bytes int64, _ string, state bool) {
+		if state {
+			l.states += bytes
+		} else {
+			l.bytes += bytes
+		}
+	})
 	for _, st := range l.plan.Items {
 		for _, s := range l.launches[st.Node].Dispatches {
 			if s.Params != nil {
@@ -144,6 +148,19 @@ func (d *Device) measure(l *layout) error {
 		}
 	}
 	l.bytes += l.params
+}
+
+// fit compares the bytes with the adapter's limits and the budget.
+func (l *layout) fit(d *Device) (err error) {
+	limit := d.Binding()
+	l.buffers(func(bytes int64, label string, _ bool) {
+		if bytes > limit && err == nil {
+			err = fmt.Errorf("gpu: %s has %s, %v binds at most %s: %w", label, size(bytes), d.adapter, size(limit), graph.ErrTooLarge)
+		}
+	})
+	if err != nil {
+		return err
+	}
 	if d.Budget > 0 && l.bytes+l.states > d.Budget {
 		largest, label := l.largest()
 		return fmt.Errorf("gpu: the plan holds %s, the budget is %s; the largest tensor is %s with %s: %w",

@@ -48,6 +48,8 @@ type Op struct {
 	// Variants lists the ways in which Launch can compute a node on a target, the one to take unless another is chosen first;
 	// nil where there is one way.
 	Variants func(n *Node, t Target) []string
+	// FLOPs counts the multiplications and additions of a node; nil where memory is the bound.
+	FLOPs func(n *Node) float64
 	// Closed computes the results, or the updated inputs, of a sample in another way than the references do.
 	Closed func(s Sample) [][]float64
 	// Approximate marks a closed form that is a numerical derivative, and is right to fewer digits.

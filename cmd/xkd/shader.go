@@ -32,16 +32,11 @@ tried by xkd check --shaders and xkd bench --shaders.`,
 			if len(args) > 1 {
 				return usagef("give one operation, not %d", len(args))
 			}
-			target := graph.Target{}
-			found := false
-			for _, c := range []graph.Class{graph.Discrete, graph.Integrated, graph.Software} {
-				if c.String() == class {
-					target.Class, found = c, true
-				}
+			of, err := parseClass(class)
+			if err != nil {
+				return err
 			}
-			if !found {
-				return usagef("--class %q: choose discrete, integrated or software", class)
-			}
+			target := graph.Target{Class: of}
 			n, op, err := shaderNode(args[0], which, shapes)
 			if err != nil {
 				return err

@@ -240,6 +240,16 @@ func probsClosed(s graph.Sample, queries int) [][]float64 {
 	})
 }
 
+// attentionProducts counts the arithmetic of so many products of the size of Q Kᵀ, of some of the queries.
+func attentionProducts(products int, queries func(n *graph.Node) int) func(*graph.Node) float64 {
+	return func(n *graph.Node) float64 {
+		s := n.Inputs[0].Shape
+		return 2 * float64(products) * float64(s[0]) * float64(queries(n)) * float64(s[1]) * float64(s[2]/3)
+	}
+}
+
+func allQueries(n *graph.Node) int { return n.Inputs[0].Shape[1] }
+
 func init() {
 	one, two, three := AttentionAttrs{1}, AttentionAttrs{2}, AttentionAttrs{3}
 	peaked := gradCase("peaked", 2, graph.Shape{1, 70, 48}, true)
@@ -256,7 +266,7 @@ func init() {
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			return []*graph.Node{g.Apply(attentionGradOp, n.Attrs, n.Inputs[0], n, n.Results[1], dy)}
 		},
-		Launch: attentionLaunch, Variants: attentionVariants,
+		Launch: attentionLaunch, Variants: attentionVariants, FLOPs: attentionProducts(2, allQueries),
 		Cases: []graph.Case{
 			{Name: "one head", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: one},
 			{Name: "two heads", Shapes: []graph.Shape{{2, 4, 18}}, Attrs: two, Range: [2]float64{-2, 2}},
@@ -281,7 +291,7 @@ func init() {
 		},
 		Ref32: attentionGradRef[float32], Ref64: attentionGradRef[float64],
 		NoGrad: secondDerivative,
-		Launch: attentionGradLaunch, Variants: attentionGradVariants,
+		Launch: attentionGradLaunch, Variants: attentionGradVariants, FLOPs: attentionProducts(5, allQueries),
 		Cases: []graph.Case{
 			gradCase("two heads", 2, graph.Shape{2, 5, 18}, false),
 			gradCase("vectors", 2, graph.Shape{2, 7, 24}, false),
@@ -305,6 +315,7 @@ func init() {
 		Ref32: attentionProbsRef[float32], Ref64: attentionProbsRef[float64],
 		NoGrad: "the teachers' attention is read without gradient",
 		Launch: attentionProbsLaunch, Variants: scoreVariants,
+		FLOPs: attentionProducts(1, func(n *graph.Node) int { return n.Attrs.(ProbsAttrs).Queries }),
 		Cases: []graph.Case{
 			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: ProbsAttrs{two, 5}},
 			{Name: "first row", Shapes: []graph.Shape{{2, 5, 24}}, Attrs: ProbsAttrs{two, 1}},

@@ -109,6 +109,10 @@ func init() {
 		Ref32: matMulRef[float32], Ref64: matMulRef[float64], Grad: matMulGrad,
 		Launch: matmulLaunch, Variants: matmulVariants,
 		Loose: []int{1},
+		FLOPs: func(n *graph.Node) float64 {
+			m, columns, k := MatMulSize(n)
+			return 2 * float64(m) * float64(columns) * float64(k)
+		},
 		Cases: []graph.Case{
 			{Name: "nn", Shapes: []graph.Shape{{2, 3, 5}, {5, 7}}, Attrs: nn},
 			{Name: "nt bias", Shapes: []graph.Shape{{2, 3, 5}, {7, 5}, {7}}, Attrs: nt},
