@@ -38,7 +38,8 @@ var allowed = map[string][]string{
 	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors"},
 	"bench":           {"graph", "graph/op", "media", "media/synthetic", "media/views", "xkd"},
 	"estimate":        {"graph", "graph/op", "gpu", "xkd"},
-	"cmd/xkd": {"graph", "graph/op", "gpu", "device", "estimate", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
+	"tune":            {"graph", "cpu", "gpu", "internal/files"},
+	"cmd/xkd": {"graph", "graph/op", "gpu", "device", "estimate", "tune", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
 		"draw", "xkd", "check", "bench"},
 	// What a program of a user looks like.
 	"examples/pretrain": {"device", "media", "media/corpus", "media/synthetic", "media/views", "xkd"},

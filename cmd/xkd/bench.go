@@ -17,6 +17,7 @@ func newBench() *cobra.Command {
 	var steps, warm int
 	var ops, asJSON bool
 	var use []string
+	var tuning string
 	cmd := &cobra.Command{
 		Use:    "bench",
 		Short:  "Time the training step",
@@ -42,6 +43,12 @@ waiting for a GPU does not count.`,
 				return err
 			}
 			defer dev.Close()
+			if err := parseTune(tuning); err != nil {
+				return err
+			}
+			if dev, err = tuned(ctx, dev, tuning, c, cmd.ErrOrStderr()); err != nil {
+				return err
+			}
 			t, err := xkd.New(c, dev)
 			if err != nil {
 				return err
@@ -69,6 +76,7 @@ waiting for a GPU does not count.`,
 	s.addFile(cmd)
 	fl.StringVar(&shaders, "shaders", "", shadersUsage)
 	fl.StringArrayVar(&use, "use", nil, useUsage)
+	fl.StringVar(&tuning, "tune", tuneCached, tuneUsage)
 	fl.Int("batch", 16, "clips per step, or per micro-batch")
 	fl.Int("accumulate", 1, "micro-batches per step")
 	fl.IntVar(&steps, "steps", 10, "steps timed")

@@ -15,7 +15,7 @@ import (
 // trainFlags are the flags of `xkd train`.
 type trainFlags struct {
 	settings
-	device, out        string
+	device, out, tune  string
 	saveEvery, workers int
 	resume, asJSON     bool
 }
@@ -41,6 +41,7 @@ and resumed ends with the same bits as one that was not.`,
 	fl.SortFlags = false
 	f.addRun(cmd)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
+	fl.StringVar(&f.tune, "tune", tuneCached, tuneUsage)
 	fl.StringVar(&f.out, "out", filepath.Join("runs", "latest"), "output `folder`")
 	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
@@ -66,6 +67,9 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	defer dev.Close()
+	if dev, err = tuned(ctx, dev, f.tune, c, stderr); err != nil {
+		return err
+	}
 	src, err := openTraining(ctx, c, stderr)
 	if err != nil {
 		return err
@@ -108,6 +112,8 @@ func (f *trainFlags) check() error {
 		return usagef("--save-every %d: give 1 or more", f.saveEvery)
 	case f.workers < 0:
 		return usagef("--workers %d: give 0 for one per core, or more", f.workers)
+	case parseTune(f.tune) != nil:
+		return parseTune(f.tune)
 	case f.out == "":
 		return usagef("--out is empty: name a folder")
 	}

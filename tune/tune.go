@@ -1,0 +1,273 @@
+package tune
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"goxkd/cpu"
+	"goxkd/gpu"
+	"goxkd/graph"
+)
+
+// ErrNoVariants is returned for a device that has no kernels to choose from.
+var ErrNoVariants = errors.New("it has no kernels to choose from")
+
+const (
+	// limit is the greatest normalised mean square error of a variant against the CPU path, as for checks of operations.
+	limit = 1e-7
+	// hopeless is how many times the best a variant may take in its first timing; others get two more.
+	hopeless = 1.5
+	// worthwhile is the gain over the default below which the default stays: timings are not exact.
+	worthwhile = 0.97
+)
+
+// Task is one operation at one shape, as a graph has it, with the variants that are offered for it.
+type Task struct {
+	Key      string // operation, attributes, shapes and types
+	Nodes    int    // of the graph
+	Variants []string
+	node     *graph.Node
+}
+
+// Tried is what the variants of a task came to.
+type Tried struct {
+	Task
+	Best    string
+	Seconds map[string]float64 // of those that were right
+	Wrong   map[string]string  // reason by variant
+}
+
+// Gain is the time saved over the default in one run of the graph, in seconds.
+func (t Tried) Gain() float64 {
+	return float64(t.Nodes) * (t.Seconds[t.Variants[0]] - t.Seconds[t.Best])
+}
+
+// Tasks lists what there is to choose in a graph on a device, in the order of the graph.
+func Tasks(dev graph.Device, g *graph.Graph) ([]*Task, error) {
+	var tasks []*Task
+	by := map[string]*Task{}
+	_, err := dev.Announce(g, graph.PlanOptions{Choose: func(n *graph.Node, variants []string) string {
+		if len(variants) > 1 && len(n.Op.Updates) == 0 {
+			k := Key(n)
+			if by[k] == nil {
+				by[k] = &Task{Key: k, Variants: slices.Clone(variants), node: n}
+				tasks = append(tasks, by[k])
+			}
+			by[k].Nodes++
+		}
+		return variants[0]
+	}})
+	return tasks, err
+}
+
+// Key names what decides about a node's kernels besides the adapter.
+func Key(n *graph.Node) string {
+	k := fmt.Sprintf("%s %+v", n.Op.Name, n.Attrs)
+	for _, in := range n.Inputs {
+		k += " " + in.Shape.String()
+		if in.Type != graph.Float32 {
+			k += in.Type.String()
+		}
+	}
+	return k
+}
+
+// Try checks and times the variants of a task. Those that are wrong, or do not run, are in Wrong; the error is for a device on which none
+// is right, or a cancelled context.
+func Try(ctx context.Context, dev *gpu.Device, t *Task) (*Tried, error) {
+	r := &Tried{Task: *t, Seconds: map[string]float64{}, Wrong: map[string]string{}}
+	one, err := alone(t.node)
+	if err != nil {
+		return nil, err
+	}
+	if err := one.compute(ctx); err != nil {
+		return nil, err
+	}
+	best := math.Inf(1)
+	for _, v := range t.Variants {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		seconds, err := one.time(ctx, dev, v, hopeless*best)
+		if err != nil {
+			r.Wrong[v] = err.Error()
+			continue
+		}
+		r.Seconds[v] = seconds
+		if seconds < best {
+			best, r.Best = seconds, v
+		}
+	}
+	if r.Best == "" {
+		return nil, fmt.Errorf("tune: %s: no variant is right: %s: %s", t.Key, t.Variants[0], r.Wrong[t.Variants[0]])
+	}
+	if usual, ok := r.Seconds[t.Variants[0]]; ok && best > worthwhile*usual {
+		r.Best = t.Variants[0]
+	}
+	return r, nil
+}
+
+// single is a graph of one node, with inputs and the results that they should give.
+type single struct {
+	g       *graph.Graph
+	in      []*graph.Node
+	results []*graph.Node
+	values  [][]float32
+	want    [][]float32
+}
+
+// alone builds a graph of a node like n.
+func alone(n *graph.Node) (*single, error) {
+	s := &single{}
+	c := n.Op.Cases[0]
+	for _, other := range n.Op.Cases {
+		if c.Fill == nil && c.Follow == nil {
+			c = other
+		}
+	}
+	c.Attrs, c.Shapes, c.Types = n.Attrs, nil, nil
+	for _, in := range n.Inputs {
+		c.Shapes, c.Types = append(c.Shapes, in.Shape), append(c.Types, in.Type)
+	}
+	var err error
+	s.g, err = graph.Build(func(g *graph.Graph) {
+		y := g.ApplyCase(n.Op, c)
+		s.in = y.Inputs
+		for _, r := range y.All() {
+			s.results = append(s.results, g.Keep(r))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	drawn := make([][]float64, len(s.in))
+	for i, in := range s.in {
+		drawn[i] = make([]float64, in.Shape.Size())
+		if c.Fill == nil || !c.Fill(i, rng, drawn[i]) {
+			for k := range drawn[i] {
+				drawn[i][k] = 2*rng.Float64() - 1
+			}
+		}
+		for k, v := range drawn[i] {
+			drawn[i][k] = in.Type.Round(v)
+		}
+	}
+	if c.Follow != nil {
+		c.Follow(c, drawn)
+	}
+	for _, d := range drawn {
+		data := make([]float32, len(d))
+		for k, v := range d {
+			data[k] = float32(v)
+		}
+		s.values = append(s.values, data)
+	}
+	return s, nil
+}
+
+// compute runs the node on the CPU path.
+func (s *single) compute(ctx context.Context) error {
+	e, err := cpu.Device{}.Compile(s.g, graph.PlanOptions{})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if err := s.run(ctx, e); err != nil {
+		return err
+	}
+	s.want, err = s.read(e)
+	return err
+}
+
+func (s *single) run(ctx context.Context, e graph.Executor) error {
+	for i, in := range s.in {
+		if err := e.Write(in, s.values[i]); err != nil {
+			return err
+		}
+	}
+	return e.Run(ctx)
+}
+
+func (s *single) read(e graph.Executor) (out [][]float32, err error) {
+	for _, n := range s.results {
+		data := make([]float32, n.Shape.Size())
+		if err := e.Read(n, data); err != nil {
+			return nil, err
+		}
+		out = append(out, data)
+	}
+	return out, nil
+}
+
+// time runs the node by a variant, compares its results, and gives its seconds: the best of three timings, or the first where it exceeds
+// most.
+func (s *single) time(ctx context.Context, dev *gpu.Device, variant string, most float64) (float64, error) {
+	choose := graph.ForceVariants(map[string]string{s.results[0].Op.Name: variant})
+	e, err := dev.Compile(s.g, graph.PlanOptions{Choose: choose})
+	if err != nil {
+		return 0, err
+	}
+	defer e.Close()
+	if err := s.run(ctx, e); err != nil {
+		return 0, err
+	}
+	got, err := s.read(e)
+	if err != nil {
+		return 0, err
+	}
+	for i, want := range s.want {
+		if off := distance(got[i], want); !(off <= limit) {
+			return 0, fmt.Errorf("error %.1e, %.0e is allowed", off, limit)
+		}
+	}
+	best := time.Duration(math.MaxInt64)
+	for range 3 {
+		times, err := e.(graph.Profiler).Profile(ctx)
+		if err != nil {
+			return 0, err
+		}
+		var sum time.Duration
+		for _, t := range times {
+			sum += t.Time
+		}
+		if best = min(best, sum); best.Seconds() > most {
+			break
+		}
+	}
+	return best.Seconds(), nil
+}
+
+// distance is Σ(got-want)²/Σ want².
+func distance(got, want []float32) float64 {
+	var off, all float64
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		off, all = off+d*d, all+float64(w)*float64(w)
+	}
+	if off == 0 {
+		return 0
+	}
+	return off / all
+}
+
+// stamp is a digest of the texts of all variants of a task: a choice holds for these kernels alone.
+func stamp(t *Task, class graph.Class) (string, error) {
+	h := sha256.New()
+	for _, v := range t.Variants {
+		kernels, err := gpu.Kernels(t.node, graph.Target{Class: class, Variant: v}, "")
+		if err != nil {
+			return "", err
+		}
+		for _, k := range kernels {
+			fmt.Fprintln(h, v, k.Entry, k.Groups, k.Text)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
+}
