@@ -51,9 +51,14 @@ func (t Tried) Gain() float64 {
 // Tasks lists what there is to choose in a graph on a device, in the order of the graph.
 func Tasks(dev graph.Device, g *graph.Graph) ([]*Task, error) {
 	var tasks []*Task
-	by := map[string]*Task{}
+	by, banks := map[string]*Task{}, map[*graph.Node]bool{}
+	for _, n := range g.Nodes {
+		banks[n.Bank] = true
+	}
+	isBank := func(n *graph.Node) bool { return banks[n] }
 	_, err := dev.Announce(g, graph.PlanOptions{Choose: func(n *graph.Node, variants []string) string {
-		if len(variants) > 1 && len(n.Op.Updates) == 0 {
+		// What works on banks is hardly any of a step, and cannot stand alone.
+		if len(variants) > 1 && len(n.Op.Updates) == 0 && !slices.ContainsFunc(n.Inputs, isBank) {
 			k := Key(n)
 			if by[k] == nil {
 				by[k] = &Task{Key: k, Variants: slices.Clone(variants), node: n}
@@ -127,8 +132,8 @@ func alone(n *graph.Node) (*single, error) {
 	s := &single{}
 	c := n.Op.Cases[0]
 	for _, other := range n.Op.Cases {
-		if c.Fill == nil && c.Follow == nil {
-			c = other
+		if c.Follow == nil {
+			c.Follow = other.Follow
 		}
 	}
 	c.Attrs, c.Shapes, c.Types = n.Attrs, nil, nil
@@ -150,13 +155,8 @@ func alone(n *graph.Node) (*single, error) {
 	drawn := make([][]float64, len(s.in))
 	for i, in := range s.in {
 		drawn[i] = make([]float64, in.Shape.Size())
-		if c.Fill == nil || !c.Fill(i, rng, drawn[i]) {
-			for k := range drawn[i] {
-				drawn[i][k] = 2*rng.Float64() - 1
-			}
-		}
-		for k, v := range drawn[i] {
-			drawn[i][k] = in.Type.Round(v)
+		for k := range drawn[i] {
+			drawn[i][k] = in.Type.Round(2*rng.Float64() - 1)
 		}
 	}
 	if c.Follow != nil {
