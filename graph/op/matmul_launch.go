@@ -18,11 +18,12 @@ type operand struct {
 	batch1, batch2 int // of the result only: the number of matrices
 }
 
-// gemm is C = alpha · A B (+ bias) for a batch of matrices: A is m x k, B k x n.
+// gemm is C = alpha · A B (+ bias) (+ x) for a batch of matrices: A is m x k, B k x n.
 type gemm struct {
 	m, n, k int
 	a, b, c operand
 	bias    *graph.Arg // [n], for all rows
+	x       *graph.Arg // placed as C is
 	alpha   float32
 }
 
@@ -35,7 +36,7 @@ type gemmParams struct {
 	COff, CB1, CB2, CRow       uint32
 	Splits, SplitSize, CSplit  uint32
 	Alpha                      float32
-	HasBias                    uint32
+	HasBias, HasX              uint32
 }
 
 // gemmVariant is one kernel: its block per thread, and how blocks fill a workgroup.
@@ -233,14 +234,18 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	grid := graph.Grid(v.groups(s.m, s.n))
 	grid[2] = batch * splits
 	bias := s.b.arg // stands in where there is none, and is made of vec4s where rows of C are
-	hasBias := uint32(0)
+	x := bias
+	var hasBias, hasX uint32
 	if s.bias != nil {
 		bias, hasBias = *s.bias, 1
 	}
+	if s.x != nil {
+		x, hasX = *s.x, 1
+	}
 	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid, Trips: v.trips(s.splitSize(splits))}
-	product.Binds = []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}}
+	product.Binds = []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}, {Var: "x", Arg: x}}
 	if splits == 1 {
-		p.HasBias = hasBias
+		p.HasBias, p.HasX = hasBias, hasX
 		product.Params = p
 		return []graph.Dispatch{product}
 	}
@@ -251,10 +256,10 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	pieces.COff, pieces.CRow, pieces.CB2 = 0, p.N, uint32(s.m*s.n)
 	pieces.CB1, pieces.CSplit = uint32(s.c.batch2*s.m*s.n), uint32(batch*s.m*s.n)
 	product.Params, product.Binds[3].Arg = pieces, part
-	p.CSplit, p.HasBias = pieces.CSplit, hasBias
+	p.CSplit, p.HasBias, p.HasX = pieces.CSplit, hasBias, hasX
 	return []graph.Dispatch{product, {
 		Shader: "matmul", Entry: "splitk_sum", Params: p,
-		Binds:  []graph.Bind{{Var: "part", Arg: part}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}},
+		Binds:  []graph.Bind{{Var: "part", Arg: part}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}, {Var: "x", Arg: x}},
 		Groups: graph.Grid(graph.CeilDiv(batch*s.m*s.n, 64)), Trips: splits,
 	}}
 }
@@ -300,9 +305,13 @@ func matmulGemm(n *graph.Node) gemm {
 	} else {
 		s.b = dense(graph.In(1), cols, false)
 	}
-	if len(n.Inputs) == 3 {
+	if len(n.Inputs) > 2 {
 		bias := graph.In(2)
 		s.bias = &bias
+	}
+	if len(n.Inputs) > 3 {
+		x := graph.In(3)
+		s.x = &x
 	}
 	return s
 }
