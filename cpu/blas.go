@@ -72,7 +72,7 @@ func matMul[T graph.Float](c *graph.Call[T]) {
 	t := c.Node.Attrs.(op.MatMulAttrs)
 	m, n, k := op.MatMulSize(c.Node)
 	beta := T(0)
-	if len(c.In) == 3 {
+	if len(c.In) > 2 {
 		beta = 1
 		for i := 0; i < m; i++ {
 			copy(c.Out[i*n:], c.In[2])
@@ -86,6 +86,13 @@ func matMul[T graph.Float](c *graph.Call[T]) {
 		b = dense(c.In[1], n, k)
 	}
 	gemm(t.TransA, t.TransB, 1, a, b, beta, dense(c.Out, m, n))
+	if len(c.In) > 3 {
+		c.Par(len(c.Out), 1<<14, func(lo, hi int) {
+			for i, x := range c.In[3][lo:hi] {
+				c.Out[lo+i] += x
+			}
+		})
+	}
 }
 
 // head is one head of one sample: views of q, k and v in the joint projection.

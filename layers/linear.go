@@ -25,6 +25,11 @@ func Linear(p *Params, name string, x *graph.Node) *graph.Node {
 	return op.MatMul(p.G, x, p.Node(name+".weight"), p.Node(name+".bias"), false, true)
 }
 
+// linearOnto is x + (h Wᵀ + b), for x of the result's shape.
+func linearOnto(p *Params, name string, x, h *graph.Node) *graph.Node {
+	return op.MatMulOnto(p.G, x, h, p.Node(name+".weight"), p.Node(name+".bias"), false, true)
+}
+
 // LayerNorm normalises the innermost axis, with gain and bias.
 func LayerNorm(p *Params, name string, x *graph.Node) *graph.Node {
 	return op.LayerNorm(p.G, x, p.Node(name+".weight"), p.Node(name+".bias"), normEps)
@@ -41,12 +46,12 @@ func Block(p *Params, name string, x *graph.Node, heads int) (y, qkv *graph.Node
 	p.G.Scope("attn", func() {
 		h := LayerNorm(p, name+".norm1", x)
 		qkv = op.MatMul(p.G, h, p.Node(name+".attn.qkv.weight"), nil, false, true)
-		x = op.Add(p.G, x, Linear(p, name+".attn.proj", op.Attention(p.G, qkv, heads)))
+		x = linearOnto(p, name+".attn.proj", x, op.Attention(p.G, qkv, heads))
 	})
 	p.G.Scope("mlp", func() {
 		h := LayerNorm(p, name+".norm2", x)
 		h = op.GELU(p.G, Linear(p, name+".mlp.fc1", h))
-		y = op.Add(p.G, x, Linear(p, name+".mlp.fc2", h))
+		y = linearOnto(p, name+".mlp.fc2", x, h)
 	})
 	return y, qkv
 }

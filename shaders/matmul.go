@@ -14,7 +14,7 @@ import (
 // memory that are filled when they are due (t) or have their next contents on the way meanwhile (p); the block of C that one
 // thread computes; the threads of a workgroup, for tiles by rows and columns (8x16); whether A and B are stored transposed
 // (t) or not (n); and vec4 (4) or scalar (1) access to A, B and C. vec4 access needs every offset, stride and contiguous
-// length of the operand, and the pieces of k, to divide by 4; the bias is read as C is written.
+// length of the operand, and the pieces of k, to divide by 4; the bias and x are read as C is written.
 type matmul struct {
 	kind             byte
 	rows, cols       int
@@ -87,6 +87,7 @@ func matmulText(name string) (string, error) {
 	w.declare("b", 2, "read", m.vecB)
 	w.declare("bias", 3, "read", m.vecC)
 	w.declare("c", 4, "read_write", m.vecC)
+	w.declare("x", 5, "read", m.vecC)
 	m.put(w)
 	if m.kind == 'r' {
 		m.registers(w)
@@ -122,7 +123,8 @@ func (w *writer) bases(z string) {
 	w.line("    let k1 = min(params.k, k0 + params.split_size);")
 }
 
-// put writes the helpers that give the bias of four columns and store four neighbours of a row, or as many as there are.
+// put writes the helpers that give the bias of four columns and store four neighbours of a row, or as many as there are,
+// with those of x added.
 func (m matmul) put(w *writer) {
 	w.line("fn bias_of(col: u32) -> vec4<f32> {")
 	w.line("    if (params.has_bias == 0u) {")
@@ -136,12 +138,18 @@ func (m matmul) put(w *writer) {
 	}
 	w.line("}")
 	w.line("fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {")
-	w.line("    let v = sum * params.alpha + plus;")
+	w.line("    var v = sum * params.alpha + plus;")
 	if m.vecC {
-		w.line("    if (col < params.n) { c[(i + col) / 4u] = v; }")
+		w.line("    if (col < params.n) {")
+		w.line("        if (params.has_x != 0u) { v += x[(i + col) / 4u]; }")
+		w.line("        c[(i + col) / 4u] = v;")
+		w.line("    }")
 	} else {
 		for j, e := range component {
-			w.line("    if (col + %du < params.n) { c[i + col + %du] = v.%s; }", j, j, e)
+			w.line("    if (col + %du < params.n) {", j)
+			w.line("        if (params.has_x != 0u) { v.%s += x[i + col + %du]; }", e, j)
+			w.line("        c[i + col + %du] = v.%s;", j, e)
+			w.line("    }")
 		}
 	}
 	w.line("}")

@@ -5,7 +5,8 @@
 // c_off + split*c_split + b1*c_b1 + b2*c_b2 + m*c_row + n. One of each operand's row and column stride is 1.
 //
 // The sum over k is cut into `splits` pieces of split_size; piece s goes to its own part of C, c_split further on, and
-// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it.
+// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it, and so for x,
+// which lies as C does and is added last.
 struct Params {
     m: u32, n: u32, k: u32,
     batch: u32, batch2: u32,
@@ -13,7 +14,7 @@ struct Params {
     b_off: u32, b_b1: u32, b_b2: u32, b_row: u32, b_col: u32,
     c_off: u32, c_b1: u32, c_b2: u32, c_row: u32,
     splits: u32, split_size: u32, c_split: u32,
-    alpha: f32, has_bias: u32,
+    alpha: f32, has_bias: u32, has_x: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,7 +25,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
-@group(0) @binding(5) var<storage, read> part: array<f32>;
+@group(0) @binding(5) var<storage, read> x: array<f32>;
+@group(0) @binding(6) var<storage, read> part: array<f32>;
 
 // One thread adds the pieces of one element; part is [splits, batch, m, n].
 @compute @workgroup_size(64)
@@ -37,7 +39,15 @@ fn splitk_sum(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     for (var s = 0u; s < params.splits; s++) {
         sum += part[s * params.c_split + i];
     }
-    c[c_index(i)] = sum + bias_of(i % params.n);
+    put(c_index(i), sum + bias_of(i % params.n));
+}
+
+fn put(i: u32, sum: f32) {
+    if (params.has_x == 0u) {
+        c[i] = sum;
+    } else {
+        c[i] = sum + x[i];
+    }
 }
 
 fn bias_of(col: u32) -> f32 {
@@ -76,5 +86,5 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     for (var k = split * params.split_size; k < k1; k++) {
         sum += a[a0 + k * params.a_col] * b[b0 + k * params.b_row];
     }
-    c[params.c_off + split * params.c_split + b1 * params.c_b1 + b2 * params.c_b2 + row * params.c_row + col] = params.alpha * sum + bias_of(col);
+    put(params.c_off + split * params.c_split + b1 * params.c_b1 + b2 * params.c_b2 + row * params.c_row + col, params.alpha * sum + bias_of(col));
 }

@@ -392,6 +392,33 @@ func TestVariants(t *testing.T) {
 	})
 }
 
+// A GPU computes a large product by large tiles, of which those that fetch ahead are ahead where an operand is turned; one
+// whose large tiles would leave most of it empty by smaller ones, and so what would not fill a large tile.
+func TestMatMulChoice(t *testing.T) {
+	nn, nt, tn := op.MatMulAttrs{}, op.MatMulAttrs{TransB: true}, op.MatMulAttrs{TransA: true}
+	for _, c := range []struct {
+		a, b                 graph.Shape
+		attrs                op.MatMulAttrs
+		discrete, integrated string
+	}{
+		{graph.Shape{8976, 3072}, graph.Shape{768, 3072}, nt, "P128", "T128"},
+		{graph.Shape{2256, 768}, graph.Shape{768, 3072}, nn, "P128", "T128"},
+		{graph.Shape{2256, 768}, graph.Shape{2256, 3072}, tn, "T128", "T128"},
+		{graph.Shape{960, 768}, graph.Shape{768, 768}, nn, "T64w", "T128"},
+		{graph.Shape{2320, 384}, graph.Shape{384, 96}, nn, "T32", "T32"},
+	} {
+		n, err := applied(lookup(t, "matmul"), graph.Case{Shapes: []graph.Shape{c.a, c.b}, Attrs: c.attrs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for class, want := range map[graph.Class]string{graph.Discrete: c.discrete, graph.Integrated: c.integrated} {
+			if got := n.Op.VariantsOf(n, graph.Target{Class: class})[0]; got != want {
+				t.Errorf("%v and %v, %+v: %v takes %s, expected %s", c.a, c.b, c.attrs, class, got, want)
+			}
+		}
+	}
+}
+
 // Attention on GPUs keeps no scores: the gradient's scratch is a figure for each row.
 func TestFlashKeepsNoScores(t *testing.T) {
 	for _, class := range []graph.Class{graph.Discrete, graph.Integrated} {

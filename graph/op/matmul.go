@@ -16,6 +16,12 @@ func MatMul(g *graph.Graph, a, b, bias *graph.Node, transA, transB bool) *graph.
 	return g.Apply(matMulOp, MatMulAttrs{transA, transB}, a, b, bias)
 }
 
+// MatMulOnto is x + (op(a)·op(b) + bias), for x of the result's shape: the sum of a residual connection, made as the product
+// is stored. It gives the bits that Add would give.
+func MatMulOnto(g *graph.Graph, x, a, b, bias *graph.Node, transA, transB bool) *graph.Node {
+	return g.Apply(matMulOp, MatMulAttrs{transA, transB}, a, b, bias, x)
+}
+
 // MatMulSize gives the sizes of a matmul node: the result is M x N, the sums run over K.
 func MatMulSize(n *graph.Node) (m, nn, k int) {
 	nn = n.Shape.Last()
@@ -24,7 +30,7 @@ func MatMulSize(n *graph.Node) (m, nn, k int) {
 }
 
 func matMulShape(n *graph.Node) graph.Shape {
-	wants(n, 2, 3)
+	wants(n, 2, 3, 4)
 	t := n.Attrs.(MatMulAttrs)
 	a, b := n.Inputs[0].Shape, n.Inputs[1].Shape
 	lead, k := a[:len(a)-1].Clone(), a.Last()
@@ -38,10 +44,14 @@ func matMulShape(n *graph.Node) graph.Shape {
 	if k != kb {
 		graph.Failf("matmul: %v and %v (transposed: %v, %v) do not agree: sums over %d and %d", a, b, t.TransA, t.TransB, k, kb)
 	}
-	if len(n.Inputs) == 3 {
+	if len(n.Inputs) > 2 {
 		wantShape(n, 2, graph.Shape{nn})
 	}
-	return append(lead, nn)
+	out := append(lead, nn)
+	if len(n.Inputs) > 3 {
+		wantShape(n, 3, out)
+	}
+	return out
 }
 
 func matMulRef[T graph.Float](c *graph.Call[T]) {
@@ -60,7 +70,7 @@ func matMulRef[T graph.Float](c *graph.Call[T]) {
 		sums := make([]float64, n)
 		for i := lo; i < hi; i++ {
 			clear(sums)
-			if len(c.In) == 3 {
+			if len(c.In) > 2 {
 				for j := range sums {
 					sums[j] = float64(c.In[2][j])
 				}
@@ -73,6 +83,11 @@ func matMulRef[T graph.Float](c *graph.Call[T]) {
 			}
 			for j, s := range sums {
 				c.Out[i*n+j] = T(s)
+			}
+			if len(c.In) > 3 {
+				for j, x := range c.In[3][i*n : (i+1)*n] {
+					c.Out[i*n+j] += x
+				}
 			}
 		}
 	})
@@ -96,8 +111,11 @@ func matMulGrad(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			out[1] = g.Reshape(MatMul(g, a, dy, nil, !t.TransA, false), b.Shape...)
 		}
 	}
-	if len(n.Inputs) == 3 {
+	if len(n.Inputs) > 2 {
 		out[2] = foldTo(g, dy, n.Inputs[2])
+	}
+	if len(n.Inputs) > 3 {
+		out[3] = dy
 	}
 	return out
 }
@@ -105,7 +123,7 @@ func matMulGrad(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 func init() {
 	nn, nt, tn, tt := MatMulAttrs{}, MatMulAttrs{TransB: true}, MatMulAttrs{TransA: true}, MatMulAttrs{true, true}
 	matMulOp = graph.Register(graph.Op{
-		Name: "matmul", Formula: "C = op(A) · op(B) + bias", Shape: matMulShape,
+		Name: "matmul", Formula: "C = op(A) · op(B) + bias + X", Shape: matMulShape,
 		Ref32: matMulRef[float32], Ref64: matMulRef[float64], Grad: matMulGrad,
 		Launch: matmulLaunch, Variants: matmulVariants,
 		Loose: []int{1},
@@ -116,16 +134,20 @@ func init() {
 		Cases: []graph.Case{
 			{Name: "nn", Shapes: []graph.Shape{{2, 3, 5}, {5, 7}}, Attrs: nn},
 			{Name: "nt bias", Shapes: []graph.Shape{{2, 3, 5}, {7, 5}, {7}}, Attrs: nt},
+			{Name: "nt onto", Shapes: []graph.Shape{{2, 3, 5}, {7, 5}, {7}, {2, 3, 7}}, Attrs: nt},
 			{Name: "tn", Shapes: []graph.Shape{{11, 5}, {11, 3}}, Attrs: tn},
 			{Name: "tt", Shapes: []graph.Shape{{4, 6}, {5, 4}}, Attrs: tt},
 			{Name: "outer", Shapes: []graph.Shape{{9, 1}, {1, 6}}, Attrs: nn},
 			{Name: "fours nn", Shapes: []graph.Shape{{3, 8}, {8, 12}}, Attrs: nn},
 			{Name: "fours nt bias", Shapes: []graph.Shape{{3, 8}, {4, 8}, {4}}, Attrs: nt},
+			{Name: "fours nt onto", Shapes: []graph.Shape{{3, 8}, {4, 8}, {4}, {3, 4}}, Attrs: nt},
 			{Name: "fours tn", Shapes: []graph.Shape{{3, 8}, {3, 4}}, Attrs: tn},
 			{Name: "ragged nn", Shapes: []graph.Shape{{131, 67}, {67, 45}}, Attrs: nn, Large: true},
 			{Name: "ragged nt", Shapes: []graph.Shape{{131, 67}, {45, 67}, {45}}, Attrs: nt, Large: true},
 			{Name: "ragged tn", Shapes: []graph.Shape{{67, 131}, {67, 45}}, Attrs: tn, Large: true},
 			{Name: "linear", Shapes: []graph.Shape{{16, 145, 96}, {384, 96}, {384}}, Attrs: nt, Large: true},
+			{Name: "linear onto", Shapes: []graph.Shape{{4, 145, 384}, {96, 384}, {96}, {4, 145, 96}}, Attrs: nt, Large: true},
+			{Name: "pieces onto", Shapes: []graph.Shape{{6, 3000}, {3000, 5}, {5}, {6, 5}}, Attrs: nn, Large: true},
 			{Name: "weight gradient", Shapes: []graph.Shape{{16, 145, 384}, {16, 145, 96}}, Attrs: tn, Large: true},
 			{Name: "long sum", Shapes: []graph.Shape{{200_000, 4}, {200_000, 4}}, Attrs: tn, Large: true},
 		},
@@ -149,8 +171,11 @@ func init() {
 				for p := 0; p < k; p++ {
 					out[e] += get(0, left, a.TransA, e/n, p) * get(1, right, a.TransB, p, e%n)
 				}
-				if len(s.In) == 3 {
+				if len(s.In) > 2 {
 					out[e] += s.In[2][e%n]
+				}
+				if len(s.In) > 3 {
+					out[e] += s.In[3][e]
 				}
 			}
 			return [][]float64{out}

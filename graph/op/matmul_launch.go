@@ -18,11 +18,12 @@ type operand struct {
 	batch1, batch2 int // of the result only: the number of matrices
 }
 
-// gemm is C = alpha · A B (+ bias) for a batch of matrices: A is m x k, B k x n.
+// gemm is C = alpha · A B (+ bias) (+ x) for a batch of matrices: A is m x k, B k x n.
 type gemm struct {
 	m, n, k int
 	a, b, c operand
 	bias    *graph.Arg // [n], for all rows
+	x       *graph.Arg // placed as C is
 	alpha   float32
 }
 
@@ -35,7 +36,7 @@ type gemmParams struct {
 	COff, CB1, CB2, CRow       uint32
 	Splits, SplitSize, CSplit  uint32
 	Alpha                      float32
-	HasBias                    uint32
+	HasBias, HasX              uint32
 }
 
 // gemmVariant is one kernel: its block per thread, and how blocks fill a workgroup.
@@ -43,32 +44,35 @@ type gemmVariant struct {
 	kind         byte // 'r': registers only; 't' and 'p': tiles in workgroup memory, as in shaders/matmul.go
 	rows, cols   int
 	down, across int // threads; down is 1 for registers
-	// speed is what the kernel reaches when every thread has a whole block to do: in GFLOP/s on a software adapter for
-	// registers, as a share of the fastest on a GPU for tiles.
-	speed float64
 }
 
 var gemmVariants = map[string]gemmVariant{
-	"R8":      {'r', 8, 8, 1, 64, 18},
-	"R16":     {'r', 16, 16, 1, 8, 26},
-	"R32":     {'r', 32, 16, 1, 8, 31},
-	"T32":     {'t', 4, 4, 8, 8, 0.5},
-	"T64":     {'t', 8, 8, 8, 8, 0.8},
-	"T64w":    {'t', 4, 4, 16, 16, 0.6},
-	"T64x128": {'t', 8, 8, 8, 16, 0.9},
-	"T128x64": {'t', 8, 8, 16, 8, 0.9},
-	"T128":    {'t', 8, 8, 16, 16, 1},
-	"P32":     {'p', 4, 4, 8, 8, 0.5},
-	"P64":     {'p', 8, 8, 8, 8, 0.8},
-	"P64x128": {'p', 8, 8, 8, 16, 0.9},
-	"P128":    {'p', 8, 8, 16, 16, 1},
+	"R8":   {'r', 8, 8, 1, 64},
+	"R16":  {'r', 16, 16, 1, 8},
+	"R32":  {'r', 32, 16, 1, 8},
+	"T32":  {'t', 4, 4, 8, 8},
+	"T64":  {'t', 8, 8, 8, 8},
+	"T64w": {'t', 4, 4, 16, 16},
+	"T128": {'t', 8, 8, 16, 16},
+	"P128": {'p', 8, 8, 16, 16},
 }
 
-// registers are the variants for software adapters, tiles those for GPUs; of equals the first is taken.
-var (
-	registers = []string{"R8", "R16", "R32"}
-	tiles     = []string{"T128", "T64x128", "T128x64", "T64", "T32"}
-)
+// gemmChoice is a kernel that a class of adapters may choose, and what it reaches when every thread has a whole block to do:
+// in GFLOP/s on a software adapter, as a share of the fastest on a GPU. There, along takes the place of speed if both operands
+// lie along the tiles (A is stored transposed and B is not), so that nothing is turned on its way into them.
+type gemmChoice struct {
+	name         string
+	speed, along float64
+}
+
+// gemmChoices are the kernels for each class; of equals the first is taken. The shares for discrete GPUs are measured, on an
+// NVIDIA H200; those for integrated ones are assumed, where workgroup memory is slower and kernels that fetch ahead may run
+// out of registers.
+var gemmChoices = map[graph.Class][]gemmChoice{
+	graph.Software:   {{"R8", 18, 18}, {"R16", 26, 26}, {"R32", 31, 31}},
+	graph.Integrated: {{"T128", 1, 1}, {"T64", 0.8, 0.8}, {"T32", 0.5, 0.5}},
+	graph.Discrete:   {{"P128", 1, 0.95}, {"T128", 0.92, 1}, {"T64w", 0.88, 0.88}, {"T32", 0.8, 0.8}},
+}
 
 func (v gemmVariant) threads() int { return v.down * v.across }
 
@@ -80,17 +84,18 @@ func (v gemmVariant) groups(m, n int) int {
 	return graph.CeilDiv(graph.CeilDiv(m, v.rows)*graph.CeilDiv(n, v.cols), v.threads())
 }
 
-// busy is the number of threads that keep a GPU at work, by class; and the number of workgroups that do so on a software
-// adapter.
-var busy = map[graph.Class]int{graph.Discrete: 64 << 10, graph.Integrated: 16 << 10, graph.Software: 8}
-
-// groupsBusy is the number of workgroups that keep an adapter at work.
-func (v gemmVariant) groupsBusy(t graph.Target) int {
-	if t.Class == graph.Software {
-		return busy[t.Class]
-	}
-	return max(1, busy[t.Class]/v.threads())
+// gpuFigures are what the choice of a kernel takes into account of a class of GPUs.
+type gpuFigures struct {
+	busy  int     // threads that keep it at work
+	round float64 // what is lost of a round of workgroups, since the last is rarely full
+	start float64 // of a second kernel, when the first has ended: as multiplications and additions of the whole device
 }
+
+// gpus has figures as in gemmChoices: measured for discrete ones, assumed for integrated ones.
+var gpus = map[graph.Class]gpuFigures{graph.Discrete: {64 << 10, 0.25, 100e6}, graph.Integrated: {16 << 10, 0.5, 20e6}}
+
+// softwareBusy is the number of workgroups that keep a software adapter at work.
+const softwareBusy = 8
 
 // shape is the threads of a workgroup, as in the kernel's name.
 func (v gemmVariant) shape() string {
@@ -109,20 +114,21 @@ func (v gemmVariant) trips(k int) int {
 	return graph.CeilDiv(k, 16) * 9
 }
 
+// speed is what a choice reaches for the product.
+func (s gemm) speed(c gemmChoice) float64 {
+	return pick(s.a.col != 1 && s.b.col == 1, c.along, c.speed)
+}
+
 // choose gives the kernel and the number of pieces of the sum.
 func (s gemm) choose(t graph.Target) (best gemmVariant, splits int) {
 	if v, ok := gemmVariants[t.Variant]; ok {
-		splits, _ = s.splits(v, t)
+		splits, _ = s.splits(v, 1, t)
 		return v, splits
 	}
-	names := tiles
-	if t.Class == graph.Software {
-		names = registers
-	}
 	var fastest float64
-	for _, name := range names {
-		v := gemmVariants[name]
-		n, time := s.splits(v, t)
+	for _, c := range gemmChoices[t.Class] {
+		v := gemmVariants[c.name]
+		n, time := s.splits(v, s.speed(c), t)
 		if fastest == 0 || time < fastest {
 			best, splits, fastest = v, n, time
 		}
@@ -139,14 +145,14 @@ const (
 	scratchMax = 64 << 20 / 4
 	// splitTries bounds the number of pieces that are thought of for GPUs.
 	splitTries = 64
-	// What starting a workgroup and storing its part takes, as terms of each sum; moving an element of a piece, and starting
-	// a kernel, as multiplications and additions of the whole device.
-	groupCost, elementCost, kernelCost = 32, 40, 40e6
+	// What starting a workgroup and storing its part takes, as terms of each sum; and moving an element of a piece, as
+	// multiplications and additions of the whole device.
+	groupCost, elementCost = 16, 20
 )
 
 // splits is the number of pieces of the sum, and the time that the kernel is then estimated to take, to compare kernels
 // of one class.
-func (s gemm) splits(v gemmVariant, t graph.Target) (splits int, time float64) {
+func (s gemm) splits(v gemmVariant, speed float64, t graph.Target) (splits int, time float64) {
 	batch := s.c.batch1 * s.c.batch2
 	most := min(s.k/splitMin, scratchMax/(s.m*s.n*batch))
 	least := max(graph.CeilDiv(s.k, splitMax), 1)
@@ -155,16 +161,16 @@ func (s gemm) splits(v gemmVariant, t graph.Target) (splits int, time float64) {
 	blocks := v.groups(s.m, s.n) * batch
 	if t.Class == graph.Software {
 		// As many as keep the adapter at work. The time is that of the padded work, shared by workgroups that may be too few.
-		splits = equal(max(min(graph.CeilDiv(busy[t.Class], blocks), most), least))
+		splits = equal(max(min(graph.CeilDiv(softwareBusy, blocks), most), least))
 		groups := blocks * splits
-		return splits, float64(blocks*v.threads()*v.rows*v.cols) / v.speed * max(1, float64(busy[t.Class])/2/float64(groups))
+		return splits, float64(blocks*v.threads()*v.rows*v.cols) / speed * max(1, softwareBusy/2/float64(groups))
 	}
 	for want := least; want == least || want <= min(most, splitTries); want++ {
 		n := equal(want)
 		if n == splits {
 			continue
 		}
-		if took := s.time(v, t, n); time == 0 || took < time {
+		if took := s.time(v, speed, t, n); time == 0 || took < time {
 			splits, time = n, took
 		}
 	}
@@ -172,16 +178,16 @@ func (s gemm) splits(v gemmVariant, t graph.Target) (splits int, time float64) {
 }
 
 // time estimates the time on a GPU, in multiplications and additions of the fastest kernel on the whole of it: those of
-// the padded work; half a round of workgroups more, since the last round is rarely full; and, for a sum in pieces, writing
-// and reading the pieces and starting a second kernel.
-func (s gemm) time(v gemmVariant, t graph.Target, splits int) float64 {
+// the padded work, with what is lost of a round of workgroups; and, for a sum in pieces, writing and reading the pieces and
+// starting a second kernel.
+func (s gemm) time(v gemmVariant, speed float64, t graph.Target, splits int) float64 {
+	gpu := gpus[t.Class]
 	batch := s.c.batch1 * s.c.batch2
-	groups := float64(v.groups(s.m, s.n) * batch * splits)
+	groups := float64(v.groups(s.m, s.n)*batch*splits) + gpu.round*float64(max(1, gpu.busy/v.threads()))
 	depth := float64(graph.CeilDiv(s.splitSize(splits), splitStep)*splitStep + groupCost)
-	work := groups * depth * float64(v.threads()*v.rows*v.cols) / v.speed
-	work *= 1 + 0.5*float64(v.groupsBusy(t))/groups
+	work := groups * depth * float64(v.threads()*v.rows*v.cols) / speed
 	if splits > 1 {
-		work += float64(splits+1)*float64(s.m*s.n*batch)*elementCost + kernelCost
+		work += float64(splits+1)*float64(s.m*s.n*batch)*elementCost + gpu.start
 	}
 	return work
 }
@@ -228,14 +234,18 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	grid := graph.Grid(v.groups(s.m, s.n))
 	grid[2] = batch * splits
 	bias := s.b.arg // stands in where there is none, and is made of vec4s where rows of C are
-	hasBias := uint32(0)
+	x := bias
+	var hasBias, hasX uint32
 	if s.bias != nil {
 		bias, hasBias = *s.bias, 1
 	}
+	if s.x != nil {
+		x, hasX = *s.x, 1
+	}
 	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid, Trips: v.trips(s.splitSize(splits))}
-	product.Binds = []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}}
+	product.Binds = []graph.Bind{{Var: "a", Arg: s.a.arg}, {Var: "b", Arg: s.b.arg}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}, {Var: "x", Arg: x}}
 	if splits == 1 {
-		p.HasBias = hasBias
+		p.HasBias, p.HasX = hasBias, hasX
 		product.Params = p
 		return []graph.Dispatch{product}
 	}
@@ -246,10 +256,10 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	pieces.COff, pieces.CRow, pieces.CB2 = 0, p.N, uint32(s.m*s.n)
 	pieces.CB1, pieces.CSplit = uint32(s.c.batch2*s.m*s.n), uint32(batch*s.m*s.n)
 	product.Params, product.Binds[3].Arg = pieces, part
-	p.CSplit, p.HasBias = pieces.CSplit, hasBias
+	p.CSplit, p.HasBias, p.HasX = pieces.CSplit, hasBias, hasX
 	return []graph.Dispatch{product, {
 		Shader: "matmul", Entry: "splitk_sum", Params: p,
-		Binds:  []graph.Bind{{Var: "part", Arg: part}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}},
+		Binds:  []graph.Bind{{Var: "part", Arg: part}, {Var: "bias", Arg: bias}, {Var: "c", Arg: s.c.arg}, {Var: "x", Arg: x}},
 		Groups: graph.Grid(graph.CeilDiv(batch*s.m*s.n, 64)), Trips: splits,
 	}}
 }
@@ -295,9 +305,13 @@ func matmulGemm(n *graph.Node) gemm {
 	} else {
 		s.b = dense(graph.In(1), cols, false)
 	}
-	if len(n.Inputs) == 3 {
+	if len(n.Inputs) > 2 {
 		bias := graph.In(2)
 		s.bias = &bias
+	}
+	if len(n.Inputs) > 3 {
+		x := graph.In(3)
+		s.x = &x
 	}
 	return s
 }

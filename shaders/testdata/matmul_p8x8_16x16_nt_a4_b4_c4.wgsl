@@ -5,7 +5,8 @@
 // c_off + split*c_split + b1*c_b1 + b2*c_b2 + m*c_row + n. One of each operand's row and column stride is 1.
 //
 // The sum over k is cut into `splits` pieces of split_size; piece s goes to its own part of C, c_split further on, and
-// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it.
+// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it, and so for x,
+// which lies as C does and is added last.
 struct Params {
     m: u32, n: u32, k: u32,
     batch: u32, batch2: u32,
@@ -13,7 +14,7 @@ struct Params {
     b_off: u32, b_b1: u32, b_b2: u32, b_row: u32, b_col: u32,
     c_off: u32, c_b1: u32, c_b2: u32, c_row: u32,
     splits: u32, split_size: u32, c_split: u32,
-    alpha: f32, has_bias: u32,
+    alpha: f32, has_bias: u32, has_x: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -23,6 +24,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> x: array<vec4<f32>>;
 fn bias_of(col: u32) -> vec4<f32> {
     if (params.has_bias == 0u) {
         return vec4<f32>(0.0);
@@ -30,8 +32,11 @@ fn bias_of(col: u32) -> vec4<f32> {
     return bias[min(col, params.n - 4u) / 4u];
 }
 fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
-    let v = sum * params.alpha + plus;
-    if (col < params.n) { c[(i + col) / 4u] = v; }
+    var v = sum * params.alpha + plus;
+    if (col < params.n) {
+        if (params.has_x != 0u) { v += x[(i + col) / 4u]; }
+        c[(i + col) / 4u] = v;
+    }
 }
 var<workgroup> tile_a: array<array<vec4<f32>, 32>, 16>;
 var<workgroup> tile_b: array<array<vec4<f32>, 32>, 16>;

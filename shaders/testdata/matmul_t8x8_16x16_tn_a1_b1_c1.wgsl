@@ -5,7 +5,8 @@
 // c_off + split*c_split + b1*c_b1 + b2*c_b2 + m*c_row + n. One of each operand's row and column stride is 1.
 //
 // The sum over k is cut into `splits` pieces of split_size; piece s goes to its own part of C, c_split further on, and
-// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it.
+// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it, and so for x,
+// which lies as C does and is added last.
 struct Params {
     m: u32, n: u32, k: u32,
     batch: u32, batch2: u32,
@@ -13,7 +14,7 @@ struct Params {
     b_off: u32, b_b1: u32, b_b2: u32, b_row: u32, b_col: u32,
     c_off: u32, c_b1: u32, c_b2: u32, c_row: u32,
     splits: u32, split_size: u32, c_split: u32,
-    alpha: f32, has_bias: u32,
+    alpha: f32, has_bias: u32, has_x: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -23,6 +24,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
+@group(0) @binding(5) var<storage, read> x: array<f32>;
 fn bias_of(col: u32) -> vec4<f32> {
     if (params.has_bias == 0u) {
         return vec4<f32>(0.0);
@@ -31,11 +33,23 @@ fn bias_of(col: u32) -> vec4<f32> {
     return vec4<f32>(bias[min(col, last)], bias[min(col + 1u, last)], bias[min(col + 2u, last)], bias[min(col + 3u, last)]);
 }
 fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
-    let v = sum * params.alpha + plus;
-    if (col + 0u < params.n) { c[i + col + 0u] = v.x; }
-    if (col + 1u < params.n) { c[i + col + 1u] = v.y; }
-    if (col + 2u < params.n) { c[i + col + 2u] = v.z; }
-    if (col + 3u < params.n) { c[i + col + 3u] = v.w; }
+    var v = sum * params.alpha + plus;
+    if (col + 0u < params.n) {
+        if (params.has_x != 0u) { v.x += x[i + col + 0u]; }
+        c[i + col + 0u] = v.x;
+    }
+    if (col + 1u < params.n) {
+        if (params.has_x != 0u) { v.y += x[i + col + 1u]; }
+        c[i + col + 1u] = v.y;
+    }
+    if (col + 2u < params.n) {
+        if (params.has_x != 0u) { v.z += x[i + col + 2u]; }
+        c[i + col + 2u] = v.z;
+    }
+    if (col + 3u < params.n) {
+        if (params.has_x != 0u) { v.w += x[i + col + 3u]; }
+        c[i + col + 3u] = v.w;
+    }
 }
 var<workgroup> tile_a: array<array<vec4<f32>, 32>, 16>;
 var<workgroup> tile_b: array<array<vec4<f32>, 32>, 16>;
