@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -50,7 +51,6 @@ type listing struct {
 
 type folderFile struct {
 	listed
-	file  int // number of the file; clips of one file share it
 	label int
 	stamp stamp
 	info  *ffmpeg.Choice
@@ -113,15 +113,9 @@ func openListing(ctx context.Context, list *listing, opt media.FolderOptions, re
 // newFolder takes the listed clips as they are.
 func newFolder(list *listing, opt media.FolderOptions) *Folder {
 	f := &Folder{what: list.what, opt: opt, cache: newClipCache(opt.CacheBytes), index: openIndex(list.root, opt.Index)}
-	numbers := map[ffmpeg.Place]int{}
 	f.files = make([]folderFile, len(list.clips))
 	for i, clip := range list.clips {
-		n, ok := numbers[clip.in]
-		if !ok {
-			n = len(numbers)
-			numbers[clip.in] = n
-		}
-		f.files[i] = folderFile{listed: clip, file: n, label: -1}
+		f.files[i] = folderFile{listed: clip, label: -1}
 	}
 	return f
 }
@@ -238,30 +232,38 @@ func (f *Folder) examine(ctx context.Context, file *folderFile) error {
 	if file.info, err = contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio); err != nil {
 		return err
 	}
+	from, to := file.info.Begin, file.info.Begin+file.info.Duration
 	switch d := file.info.Duration; {
-	case file.start > 0 && d > 0 && file.start >= d:
-		return fmt.Errorf("starts at %g s, but lasts %.1f s", file.start, d)
+	case file.start > 0 && d > 0 && file.start >= to:
+		return fmt.Errorf("starts at %g s, but lasts %.1f s", file.start, to)
+	case file.end > 0 && d > 0 && file.end <= from:
+		return fmt.Errorf("ends at %g s, but all that is wanted of it is there from %.1f s on only", file.end, from)
 	case f.opt.MaxDuration > 0 && file.duration() > f.opt.MaxDuration:
 		return fmt.Errorf("lasts %.1f s, more than the %.1f s allowed", file.duration(), f.opt.MaxDuration)
 	}
 	if f.opt.Check {
-		if _, err := ffmpeg.Decode(ctx, file.in, file.info, media.Span{Start: file.start, Seconds: 0.5}, f.format()); err != nil {
+		if _, err := ffmpeg.Decode(ctx, file.in, file.info, media.Span{Start: file.from(), Seconds: 0.5}, f.format()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// from is where the clip begins, in seconds from the file's beginning: all that is wanted is there from then on.
+func (file *folderFile) from() float64 { return max(file.start, file.info.Begin) }
+
 // duration is the length of the clip in seconds, 0 when unknown.
 func (file *folderFile) duration() float64 {
 	d := file.info.Duration
 	switch {
-	case file.end > 0 && d > 0:
-		return min(file.end, d) - file.start
-	case file.end > 0:
-		return file.end - file.start
 	case d > 0:
-		return d - file.start
+		to := file.info.Begin + d
+		if file.end > 0 {
+			to = min(to, file.end)
+		}
+		return math.Round((to-file.from())*1e6) / 1e6
+	case file.end > 0:
+		return max(file.end-file.from(), 0)
 	}
 	return 0
 }
@@ -330,7 +332,7 @@ func (f *Folder) format() ffmpeg.Format {
 	return ffmpeg.Format{FPS: f.opt.FPS, Size: f.opt.Size, Rate: f.opt.Rate, Limit: f.opt.Timeout}
 }
 
-// Load decodes the span of clip i. Whether a file is decoded whole and cut, or sought, depends on its
+// Load decodes the span of clip i. Whether a clip is decoded whole and cut, or sought, depends on its
 // length alone and never on the cache, so that the cache changes no pixel.
 func (f *Folder) Load(ctx context.Context, i int, span media.Span) (*media.Clip, error) {
 	if i < 0 || i >= len(f.files) {
@@ -338,32 +340,28 @@ func (f *Folder) Load(ctx context.Context, i int, span media.Span) (*media.Clip,
 	}
 	file := &f.files[i]
 	if f.short(file) {
-		whole, err := f.whole(ctx, file)
+		whole, err := f.whole(ctx, i)
 		if err != nil {
 			return nil, err
 		}
 		return whole.Cut(span), nil
 	}
-	return f.seek(ctx, file, span)
-}
-
-// short tells whether the clip's file is decoded whole.
-func (f *Folder) short(file *folderFile) bool {
-	return file.info.Duration > 0 && file.info.Duration <= f.opt.WholeSeconds
-}
-
-// seek decodes the span out of a long file.
-func (f *Folder) seek(ctx context.Context, file *folderFile, span media.Span) (*media.Clip, error) {
-	if file.start == 0 && file.end == 0 {
-		return f.decode(ctx, file, span)
-	}
+	// As Cut does it: a span that would run past the end begins earlier, and on the grid of frames.
 	if d := file.duration(); d > 0 {
 		span.Seconds = min(span.Seconds, d)
 		span.Start = min(span.Start, d-span.Seconds)
 	}
-	// The beginning of the file is outside the clip, so nothing may be taken from there instead.
-	span.Start = file.start + max(span.Start, 0)
-	return f.decodeFrom(ctx, file, func() (*media.Clip, error) { return ffmpeg.DecodeSpan(ctx, file.in, file.info, span, f.format()) })
+	span.Start = max(span.Start, 0)
+	if fps := float64(f.opt.FPS); f.opt.NeedVideo {
+		span.Start = math.Floor(span.Start*fps+1e-6) / fps
+	}
+	return f.decode(ctx, file, span)
+}
+
+// short tells whether the clip is decoded whole.
+func (f *Folder) short(file *folderFile) bool {
+	d := file.duration()
+	return d > 0 && d <= f.opt.WholeSeconds
 }
 
 // Whole is all of clip i where its file is short enough to be decoded whole, as its spans are cut from
@@ -373,12 +371,12 @@ func (f *Folder) Whole(ctx context.Context, i int) (c *media.Clip, ok bool, err 
 	if !f.short(file) {
 		return nil, false, nil
 	}
-	c, err = f.whole(ctx, file)
+	c, err = f.whole(ctx, i)
 	return c, true, err
 }
 
 // Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
-// change, and up to which length files are decoded whole.
+// change, and up to which length clips are decoded whole.
 func (f *Folder) Stamps(w io.Writer) {
 	fmt.Fprintf(w, "%g\n", f.opt.WholeSeconds)
 	for i := range f.files {
@@ -389,34 +387,22 @@ func (f *Folder) Stamps(w io.Writer) {
 var _ pack.Files = (*Folder)(nil)
 
 // whole is all of a short clip, from the cache where it is there.
-func (f *Folder) whole(ctx context.Context, file *folderFile) (*media.Clip, error) {
-	c := f.cache.get(file.file)
+func (f *Folder) whole(ctx context.Context, i int) (*media.Clip, error) {
+	c := f.cache.get(i)
 	if c == nil {
+		file := &f.files[i]
 		var err error
-		// A little more than the header says: the last frame may end after it.
-		c, err = f.decode(ctx, file, media.Span{Start: 0, Seconds: f.opt.WholeSeconds + 1})
-		if err != nil {
+		if c, err = f.decode(ctx, file, media.Span{Start: 0, Seconds: file.duration()}); err != nil {
 			return nil, err
 		}
-		f.cache.put(file.file, c)
+		f.cache.put(i, c)
 	}
-	if file.start == 0 && file.end == 0 {
-		own := *c // with its own name and label, sharing the samples
-		c = &own
-	} else if c = c.Between(file.start, file.end); c == nil {
-		return nil, fmt.Errorf("%s: %w between %g s and %g s", file.in.Path, ffmpeg.ErrEmpty, file.start, file.end)
-	}
-	// Another clip of the same file may have put it into the cache.
-	c.Name, c.Label = file.name, file.label
-	return c, nil
+	own := *c // sharing the samples
+	return &own, nil
 }
 
+// decode decodes a span of the clip. It makes sure that the file is the one that was opened, and names it in errors.
 func (f *Folder) decode(ctx context.Context, file *folderFile, span media.Span) (*media.Clip, error) {
-	return f.decodeFrom(ctx, file, func() (*media.Clip, error) { return ffmpeg.Decode(ctx, file.in, file.info, span, f.format()) })
-}
-
-// decodeFrom makes sure that the file is the one that was opened, and names it in errors.
-func (f *Folder) decodeFrom(ctx context.Context, file *folderFile, decode func() (*media.Clip, error)) (*media.Clip, error) {
 	name := file.in.Path
 	if file.in.Size > 0 {
 		name += ": " + file.name
@@ -424,7 +410,11 @@ func (f *Folder) decodeFrom(ctx context.Context, file *folderFile, decode func()
 	if err := f.unchanged(ctx, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	c, err := decode()
+	span.Start += file.from()
+	c, err := ffmpeg.Decode(ctx, file.in, file.info, span, f.format())
+	if errors.Is(err, ffmpeg.ErrEmpty) {
+		return nil, fmt.Errorf("%s: %w between %.3f s and %.3f s", name, err, span.Start, span.Start+span.Seconds)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
