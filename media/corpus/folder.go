@@ -209,6 +209,9 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 	for i, file := range f.files {
 		if errs[i] == nil {
 			good = append(good, file)
+			for _, text := range file.info.Remarks {
+				report.Remarks = append(report.Remarks, media.BadFile{Path: file.name, Reason: text})
+			}
 			continue
 		}
 		if errors.Is(errs[i], files.ErrMissing) {
@@ -217,6 +220,7 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 		report.Bad = append(report.Bad, media.NewBadFile(file.name, lined(errs[i], file.line)))
 	}
 	f.files = good
+	sort.SliceStable(report.Remarks, func(a, b int) bool { return report.Remarks[a].Path < report.Remarks[b].Path })
 	sort.SliceStable(report.Bad, func(a, b int) bool { return report.Bad[a].Path < report.Bad[b].Path })
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -250,6 +251,7 @@ type Index struct {
 	Classes map[string]int // clips by label
 	Reasons map[string]int // refused files by reason
 	Report  *media.Report
+	Why     string // where there are no clips: why, and what to do
 }
 
 // IndexClips looks at all clips that Open would, writes what it finds to the file named, or by
@@ -285,6 +287,9 @@ func IndexClips(ctx context.Context, path string, opt media.FolderOptions, out s
 		if file.label >= 0 {
 			x.Classes[f.classes[file.label]]++
 		}
+	}
+	if x.Clips == 0 {
+		x.Why = fmt.Sprintf("%s: %s", list.what, hopeless(report, opt))
 	}
 	for _, b := range report.Bad {
 		reason := b.Reason

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -31,6 +32,10 @@ type clock struct {
 	any       bool
 	gap       float64
 	lastTimed float64 // length of the last packet, by its time
+
+	joints   int // places where the times of decoding jump
+	decoding float64
+	decoded  bool
 }
 
 func newClock() *clock { return &clock{} }
@@ -39,6 +44,12 @@ func newClock() *clock { return &clock{} }
 const reorder = 32
 
 func (c *clock) add(p packet) {
+	if at, ok := instant(p.DTS); ok {
+		if c.decoded && jumps(at-c.decoding) {
+			c.joints++
+		}
+		c.decoded, c.decoding = true, at
+	}
 	// Those that an edit list cuts away are decoded for the sake of others alone.
 	if strings.Contains(p.Flags, "D") {
 		if at, ok := instant(p.PTS); ok && strings.HasPrefix(p.Flags, "K") {
@@ -114,4 +125,40 @@ func (c *clock) tell(s *Stream) {
 		s.KeyGap = micro(max(c.keyGap, s.End-c.key))
 	}
 	s.Gap = micro(max(c.gap, s.End-c.last))
+}
+
+// jumps tells whether a step between the times at which two packets of a stream are decoded is none that a recording
+// makes: its parts were joined, each with its own times. ffmpeg counts the same.
+func jumps(step float64) bool { return step < -0.1 || step > 10 }
+
+// joinable are the containers, by the first of their names, whose parts may be joined as files are, and in which ffmpeg
+// puts the parts' times behind each other.
+var joinable = map[string]bool{"mpegts": true, "mpeg": true, "ogg": true}
+
+// joiner puts the times of joined parts behind each other, as ffmpeg does when it decodes them.
+type joiner struct {
+	offset float64
+	next   map[int]float64 // by stream: when the next packet is decoded
+}
+
+// move moves a packet of picture or sound to its time in the whole.
+func (j *joiner) move(p packet) packet {
+	dts, ok := instant(p.DTS)
+	if !ok {
+		return p
+	}
+	dts += j.offset
+	if next, ok := j.next[p.Stream]; ok {
+		if step := dts - next; jumps(step) {
+			j.offset -= step
+			dts -= step
+		}
+	}
+	length, _ := instant(p.Duration)
+	j.next[p.Stream] = dts + max(length, 0)
+	p.DTS = strconv.FormatFloat(dts, 'f', 6, 64)
+	if pts, ok := instant(p.PTS); ok {
+		p.PTS = strconv.FormatFloat(pts+j.offset, 'f', 6, 64)
+	}
+	return p
 }

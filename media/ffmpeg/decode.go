@@ -71,6 +71,9 @@ const preroll = 0.5
 
 // lookbacks are how long before the span to seek to, in seconds, in the order to try; -1 is not to seek at all.
 func (p *Choice) lookbacks(span media.Span) []float64 {
+	if p.joined {
+		return []float64{-1}
+	}
 	var out []float64
 	near, far := preroll, 2*preroll
 	if p.video != nil {
@@ -108,38 +111,46 @@ const early = 0.002
 // run decodes what the span needs into frames and wave.
 func (d *decoding) run(ctx context.Context, in Place) error {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
-	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1", "-copyts"}
+	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"}
+	zero := d.p.zero
+	if d.p.joined {
+		zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
+	} else {
+		args = append(args, "-copyts")
+	}
 	if d.back >= 0 {
 		args = append(args, "-seek_timestamp", "1", "-noaccurate_seek", "-ss", decimal(d.p.zero+d.span.Start-d.back))
 	}
-	// The span begins at pad seconds of what ffmpeg writes, so that all of its times are above 0.
+	// The span begins at pad seconds of what ffmpeg writes, so that all of its times are above 0. The shift is made on a
+	// clock that is fine enough: a file's own may tick once a frame.
 	pad := 1.0
 	if d.p.video != nil {
 		pad += math.Ceil(d.p.video.gap)
 	}
-	args = append(args, "-itsoffset", decimal(pad-d.p.zero-d.span.Start))
+	shift := decimal(pad - zero - d.span.Start)
 	args = append(args, in.args()...)
 	var sinks []func(io.Reader)
 	if v := d.p.video; v != nil {
 		d.w, d.h = v.shape(d.f.Size)
 		n := d.span.Frames(d.f.FPS)
 		d.frames, d.filled = make([]uint8, n*d.w*d.h*3), make([]bool, n)
-		filter := fmt.Sprintf("[0:%d]trim=start=%s:end=%s", v.index, decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
+		filter := fmt.Sprintf("[0:%d]settb=1/90000,setpts=PTS+(%s)/TB,trim=start=%s:end=%s", v.index, shift, decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
 		if most := v.gap + 2*early; most*float64(d.f.FPS) < 1 {
 			// A frame that no instant of the grid falls to is not needed.
 			filter += fmt.Sprintf(",select='lt(ceil((t-%s)*%d),(t-%s)*%d)'", decimal(pad+early), d.f.FPS, decimal(pad-most), d.f.FPS)
 		}
-		// What changes its shape in mid-stream is cropped to the first one's.
+		// What changes its shape in mid-stream is cropped to the first one's; the colours are named within the filters, so that they
+		// are made alike before and after.
 		shape := fmt.Sprintf("(%d/%d)", d.w, d.h)
 		const pixel = "if(between(sar,1/16,16),sar,1)"
-		filter += fmt.Sprintf(",crop=w='max(1,if(gt(iw*%[1]s/ih,1.04*%[2]s),ih*%[2]s/%[1]s,iw))':h='max(1,if(lt(iw*%[1]s/ih,%[2]s/1.04),iw*%[1]s/%[2]s,ih))':exact=1,scale=%[3]d:%[4]d:flags=bilinear[v]",
+		filter += fmt.Sprintf(",crop=w='max(1,if(gt(iw*%[1]s/ih,1.04*%[2]s),ih*%[2]s/%[1]s,iw))':h='max(1,if(lt(iw*%[1]s/ih,%[2]s/1.04),iw*%[1]s/%[2]s,ih))':exact=1,scale=%[3]d:%[4]d:flags=bilinear,format=rgb24[v]",
 			pixel, shape, d.w, d.h)
 		args = append(args, "-filter_complex", filter, "-map", "[v]", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-threads", "1", "pipe:1")
 		sinks = append(sinks, func(r io.Reader) { eachFrame(r, func(at float64, data []byte) { d.see(at-pad, data) }) })
 	}
 	if a := d.p.audio; a != nil {
 		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
-		filter := fmt.Sprintf("[0:%d]aformat=sample_fmts=fltp,%s,aresample=%d,atrim=start=%s:end=%s[a]", a.index, downmix, d.f.Rate, decimal(pad), decimal(pad+d.span.Seconds))
+		filter := fmt.Sprintf("[0:%d]aformat=sample_fmts=fltp,%s,aresample=%d,asetpts=PTS+(%s)/TB,atrim=start=%s:end=%s[a]", a.index, downmix, d.f.Rate, shift, decimal(pad), decimal(pad+d.span.Seconds))
 		args = append(args, "-filter_complex", filter, "-map", "[a]", "-c:a", "pcm_f32le", "-f", "nut", fmt.Sprintf("pipe:%d", pipeOf(len(sinks))))
 		sinks = append(sinks, func(r io.Reader) {
 			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })

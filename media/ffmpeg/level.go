@@ -45,7 +45,7 @@ func (l *Level) scale() float64 {
 func (l *Level) remark() string {
 	var parts []string
 	if scale := l.scale(); scale > 0 {
-		parts = append(parts, fmt.Sprintf("its samples reach %.4g where 1 is full scale: they are divided by %.10g", l.Peak, 1/scale))
+		parts = append(parts, fmt.Sprintf("its samples reach %.6g where 1 is full scale: they are divided by %.10g", l.Peak, 1/scale))
 	} else if l.Over > 0 {
 		parts = append(parts, fmt.Sprintf("%d samples beyond full scale are clipped", l.Over))
 	}

@@ -33,6 +33,8 @@ type Choice struct {
 	// Remarks are what a person should know of the choice, in one line each.
 	Remarks []string
 	zero    float64 // the file's time at its beginning
+	// joined tells that the file's own times do not run on: it is decoded from its beginning.
+	joined bool
 	// seeksKeys tells whether a seek comes down on a keyframe.
 	seeksKeys bool
 	video     *videoStream
@@ -66,6 +68,7 @@ type Contents struct {
 	Format  string   `json:"format,omitempty"` // of the container, in ffprobe's word
 	Start   float64  `json:"start,omitempty"`  // the file's own time at its beginning, seconds
 	Streams []Stream `json:"streams,omitempty"`
+	Joints  int      `json:"joints,omitempty"` // where recordings were joined, each with its own times; those of streams run on
 }
 
 // Stream is one stream of a file. Its times are the file's own, in seconds, measured on its packets: what headers say of
@@ -102,9 +105,21 @@ func Probe(ctx context.Context, in Place) (Contents, error) {
 	var c Contents
 	var readErr error
 	_, err := process{name: "ffprobe", args: args, limit: in.timeLimit()}.stream(ctx, []func(io.Reader){func(r io.Reader) {
-		c, readErr = readProbe(r)
+		c, readErr = readProbe(r, nil)
 		_, _ = io.Copy(io.Discard, r)
 	}})
+	if first, _, _ := strings.Cut(c.Format, ","); err == nil && readErr == nil && joinable[first] && c.Joints > 0 {
+		whole := map[int]bool{}
+		for _, s := range c.Streams {
+			whole[s.Index] = s.Kind == "video" || s.Kind == "audio"
+		}
+		_, err = process{name: "ffprobe", args: args, limit: in.timeLimit()}.stream(ctx, []func(io.Reader){func(r io.Reader) {
+			c, readErr = readProbe(r, whole)
+			_, _ = io.Copy(io.Discard, r)
+		}})
+	} else {
+		c.Joints = 0
+	}
 	switch {
 	case errors.Is(err, media.ErrTool) || errors.Is(err, ErrLate) || ctx.Err() != nil:
 		return Contents{}, err
@@ -136,8 +151,9 @@ type Refusal string
 
 func (r Refusal) Error() string { return string(r) }
 
-// readProbe reads ffprobe's JSON. Figures out of range are unknown.
-func readProbe(r io.Reader) (Contents, error) {
+// readProbe reads ffprobe's JSON. Figures out of range are unknown. With joined, the times of these streams' joined parts are
+// put behind each other.
+func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 	type stream struct {
 		Index       int
 		CodecType   string `json:"codec_type"`
@@ -163,6 +179,7 @@ func readProbe(r io.Reader) (Contents, error) {
 		Start string `json:"start_time"`
 	}
 	clocks := map[int]*clock{}
+	join := joiner{next: map[int]float64{}}
 	in := json.NewDecoder(r)
 	err := eachField(in, func(name string) error {
 		switch name {
@@ -175,6 +192,9 @@ func readProbe(r io.Reader) (Contents, error) {
 				var p packet
 				if err := in.Decode(&p); err != nil {
 					return err
+				}
+				if joined[p.Stream] {
+					p = join.move(p)
 				}
 				c := clocks[p.Stream]
 				if c == nil {
@@ -218,6 +238,9 @@ func readProbe(r io.Reader) (Contents, error) {
 		}
 		if k := clocks[s.Index]; k != nil {
 			k.tell(&out)
+			if joined == nil && (out.Kind == "video" || out.Kind == "audio") {
+				c.Joints += k.joints
+			}
 			if !known || out.Begin < start && !out.Cover {
 				start, known = out.Begin, true
 			}
@@ -225,6 +248,9 @@ func readProbe(r io.Reader) (Contents, error) {
 		c.Streams = append(c.Streams, out)
 	}
 	c.Start = start
+	if joined != nil {
+		c.Joints = 1
+	}
 	c.findCovers()
 	return c, nil
 }
@@ -328,12 +354,17 @@ func (c *Contents) track(kind string) (at *Stream, others int, marked bool) {
 // in one line why the file cannot serve; it is a media.LackError where a stream is missing.
 func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 	first, _, _ := strings.Cut(c.Format, ",")
-	p := &Choice{zero: c.Start, seeksKeys: indexed[first]}
+	p := &Choice{zero: c.Start, seeksKeys: indexed[first], joined: c.Joints > 0}
 	begin, end := math.Inf(-1), math.Inf(1)
 	take := func(kind string) *Stream {
 		s, others, marked := c.track(kind)
 		if s == nil {
 			return nil
+		}
+		for _, b := range c.Streams {
+			if b.Kind == kind && b.Broken != "" {
+				p.Remarks = append(p.Remarks, fmt.Sprintf("its %s track in stream %d cannot be decoded (%s): stream %d is taken", kind, b.Index, b.Broken, s.Index))
+			}
 		}
 		if others > 0 && !marked {
 			p.Remarks = append(p.Remarks, fmt.Sprintf("%d %s tracks, none marked as default: the first that decodes is taken (stream %d)", others+1, kind, s.Index))
@@ -369,6 +400,9 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 				p.Remarks = append(p.Remarks, text)
 			}
 		}
+	}
+	if p.joined {
+		p.Remarks = append(p.Remarks, "recordings joined into one, each with its own times: they follow each other, and every span is decoded from the file's beginning")
 	}
 	if !(math.Abs(p.zero) < media.MaxSeconds) {
 		return nil, errors.New("its times are out of range")

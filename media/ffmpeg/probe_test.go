@@ -84,7 +84,7 @@ func FuzzContents(f *testing.F) {
 
 // parseProbe reads ffprobe's JSON and picks from it.
 func parseProbe(raw []byte, needVideo, needAudio bool) (*Choice, error) {
-	c, err := readProbe(bytes.NewReader(raw))
+	c, err := readProbe(bytes.NewReader(raw), nil)
 	if err != nil {
 		return nil, err
 	}
