@@ -33,10 +33,12 @@ type Folder struct {
 
 // listed is a clip that a folder or a list names.
 type listed struct {
-	name  string // unique to a person: the path below the folder with slashes, or as listed
-	in    ffmpeg.Place
-	label string
-	split string
+	name   string // unique to a person: the path below the folder with slashes, or as listed
+	in     ffmpeg.Place
+	sound  ffmpeg.Place // where its sound lies if in has none; of size 0 for nowhere
+	beside string       // the name of sound
+	label  string
+	split  string
 	// start and end restrict the clip, in seconds; end 0 is the file's own.
 	start, end float64
 	line       int // in the list, 0 for none
@@ -233,7 +235,11 @@ func (f *Folder) examine(ctx context.Context, file *folderFile) error {
 		return err
 	}
 	file.stamp = s
-	if file.info, err = contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio); err != nil {
+	file.info, err = f.choose(file, contents, func(in ffmpeg.Place, name string) (ffmpeg.Contents, error) {
+		beside, _, err := f.index.ask(ctx, in, name)
+		return beside, err
+	})
+	if err != nil {
 		return err
 	}
 	from, to := file.info.Begin, file.info.Begin+file.info.Duration
@@ -251,6 +257,26 @@ func (f *Folder) examine(ctx context.Context, file *folderFile) error {
 		}
 	}
 	return nil
+}
+
+// choose picks the streams of a clip, of which the sound may lie in a file of its own.
+func (f *Folder) choose(file *folderFile, contents ffmpeg.Contents, ask func(in ffmpeg.Place, name string) (ffmpeg.Contents, error)) (*ffmpeg.Choice, error) {
+	info, err := contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio)
+	var lack media.LackError
+	if err == nil && f.opt.NeedAudio && file.sound.Size > 0 {
+		info.Remarks = append(info.Remarks, fmt.Sprintf("its own sound is taken, not that of %s", file.beside))
+	}
+	if err == nil || !errors.As(err, &lack) || !lack.Audio || lack.Video || file.sound.Size == 0 {
+		return info, err
+	}
+	beside, err := ask(file.sound, file.beside)
+	if err != nil {
+		return nil, fmt.Errorf("its sound in %s: %w", file.beside, err)
+	}
+	if !f.opt.NeedVideo {
+		return ffmpeg.Alone(beside, file.sound)
+	}
+	return ffmpeg.Join(contents, beside, file.sound)
 }
 
 // from is where the clip begins, in seconds from the file's beginning: all that is wanted is there from then on.
@@ -446,7 +472,7 @@ func (f *Folder) unchanged(ctx context.Context, file *folderFile) error {
 	if err != nil {
 		return fmt.Errorf("the file has changed since it was opened: %w", err)
 	}
-	info, err := contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio)
+	info, err := f.choose(file, contents, func(in ffmpeg.Place, _ string) (ffmpeg.Contents, error) { return ffmpeg.Probe(ctx, in) })
 	if err != nil {
 		return fmt.Errorf("the file has changed since it was opened: %w", err)
 	}

@@ -69,7 +69,7 @@ func gather(path string, opt media.FolderOptions, report *media.Report) (*listin
 	}
 	name := filepath.Base(path)
 	switch {
-	case strings.EqualFold(filepath.Ext(name), ".tar"):
+	case isShard(name):
 		return gatherShards(path, []string{path}, opt, report)
 	case name == escFile:
 		return gatherList(filepath.Dir(path), []string{path}, readESC, opt, report)
@@ -114,7 +114,7 @@ func gatherDir(dir string, opt media.FolderOptions, report *media.Report) (*list
 			if h[2] == fmt.Sprint(opt.Fold) {
 				hmdb = append(hmdb, path)
 			}
-		case strings.EqualFold(filepath.Ext(name), ".tar"):
+		case isShard(name):
 			tars = append(tars, path)
 		case mediaExtensions[strings.ToLower(filepath.Ext(name))]:
 			films = true

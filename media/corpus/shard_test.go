@@ -70,7 +70,8 @@ func FuzzShard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		file := filepath.Join(t.TempDir(), "x.tar")
 		require.NoError(t, os.WriteFile(file, raw, 0o644))
-		clips, _ := scanShard(file)
+		found, _ := scanShard(file, "x.tar")
+		clips := found.clips
 		for _, c := range clips {
 			require.True(t, c.in.At > 0 && c.in.Size > 0 && c.in.At+c.in.Size <= int64(len(raw)), "%v", c)
 			require.Equal(t, file, c.in.Path)

@@ -112,14 +112,8 @@ const early = 0.002
 func (d *decoding) run(ctx context.Context, in Place) error {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
 	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"}
-	zero := d.p.zero
-	if d.p.joined {
-		zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
-	} else {
+	if !d.p.joined {
 		args = append(args, "-copyts")
-	}
-	if d.back >= 0 {
-		args = append(args, "-seek_timestamp", "1", "-noaccurate_seek", "-ss", decimal(d.p.zero+d.span.Start-d.back))
 	}
 	// The span begins at pad seconds of what ffmpeg writes, so that all of its times are above 0. The shift is made on a
 	// clock that is fine enough: a file's own may tick once a frame.
@@ -127,8 +121,21 @@ func (d *decoding) run(ctx context.Context, in Place) error {
 	if d.p.video != nil {
 		pad += math.Ceil(d.p.video.gap)
 	}
-	shift := decimal(pad - zero - d.span.Start)
-	args = append(args, in.args()...)
+	input := func(in Place, zero float64) (shift string) {
+		if d.p.joined {
+			zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
+		}
+		if d.back >= 0 && zero+d.span.Start-d.back > 0 {
+			args = append(args, "-seek_timestamp", "1", "-noaccurate_seek", "-ss", decimal(zero+d.span.Start-d.back))
+		}
+		args = append(args, in.args()...)
+		return decimal(pad - zero - d.span.Start)
+	}
+	shift := input(in, d.p.zero)
+	soundShift, soundInput := shift, 0
+	if a := d.p.audio; a != nil && a.in != nil {
+		soundShift, soundInput = input(*a.in, a.zero), 1
+	}
 	var sinks []func(io.Reader)
 	if v := d.p.video; v != nil {
 		d.w, d.h = v.shape(d.f.Size)
@@ -150,7 +157,7 @@ func (d *decoding) run(ctx context.Context, in Place) error {
 	}
 	if a := d.p.audio; a != nil {
 		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
-		filter := fmt.Sprintf("[0:%d]aformat=sample_fmts=fltp,%s,aresample=%d,asetpts=PTS+(%s)/TB,atrim=start=%s:end=%s[a]", a.index, downmix, d.f.Rate, shift, decimal(pad), decimal(pad+d.span.Seconds))
+		filter := fmt.Sprintf("[%d:%d]aformat=sample_fmts=fltp,%s,aresample=%d,asetpts=PTS+(%s)/TB,atrim=start=%s:end=%s[a]", soundInput, a.index, downmix, d.f.Rate, soundShift, decimal(pad), decimal(pad+d.span.Seconds))
 		args = append(args, "-filter_complex", filter, "-map", "[a]", "-c:a", "pcm_f32le", "-f", "nut", fmt.Sprintf("pipe:%d", pipeOf(len(sinks))))
 		sinks = append(sinks, func(r io.Reader) {
 			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })

@@ -52,6 +52,8 @@ type videoStream struct {
 
 type audioStream struct {
 	index int
+	in    *Place  // where it lies, nil for beside the video
+	zero  float64 // as Choice has it
 	scale float64 // by which samples are multiplied to lie in -1..1; 0 is 1
 }
 
@@ -393,7 +395,7 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 		p.video.turned = int(math.Abs(math.Round(video.Rotation/90)))%2 == 1
 	}
 	if audio != nil {
-		p.audio = &audioStream{index: audio.Index}
+		p.audio = &audioStream{index: audio.Index, zero: c.Start}
 		if audio.Level != nil {
 			p.audio.scale = audio.Level.scale()
 			if text := audio.Level.remark(); text != "" {
@@ -413,6 +415,36 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 	}
 	p.Begin, p.Duration = micro(begin-p.zero), micro(end-begin)
 	return p, nil
+}
+
+// Join picks the video of one file and the sound of another, which begin together.
+func Join(video, sound Contents, soundIn Place) (*Choice, error) {
+	p, err := video.Pick(true, false)
+	if err != nil {
+		return nil, err
+	}
+	a, err := sound.Pick(false, true)
+	if err != nil {
+		return nil, err
+	}
+	begin, end := max(p.Begin, a.Begin), min(p.Begin+p.Duration, a.Begin+a.Duration)
+	if begin >= end {
+		return nil, fmt.Errorf("video (from %.1f s, %.1f s long) and sound (from %.1f s, %.1f s long) are never there together", p.Begin, p.Duration, a.Begin, a.Duration)
+	}
+	p.Begin, p.Duration = begin, micro(end-begin)
+	p.audio, p.joined = a.audio, p.joined || a.joined
+	p.audio.in = &soundIn
+	p.Remarks = append(p.Remarks, a.Remarks...)
+	return p, nil
+}
+
+// Alone picks the sound of a file that is decoded in another's place.
+func Alone(sound Contents, soundIn Place) (*Choice, error) {
+	p, err := sound.Pick(false, true)
+	if err == nil {
+		p.audio.in = &soundIn
+	}
+	return p, err
 }
 
 // micro rounds to microseconds, as which ffprobe gives times.
