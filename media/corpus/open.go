@@ -189,6 +189,7 @@ func gatherList(dir string, paths []string, read reader, opt media.FolderOptions
 			report.Split++
 			continue
 		}
+		clip.in.Path = slashed(clip.in.Path)
 		if err := unusable(clip.in.Path); err != nil {
 			report.Bad = append(report.Bad, media.NewBadFile(clip.name, lined(err, clip.line)))
 			continue
@@ -199,6 +200,25 @@ func gatherList(dir string, paths []string, read reader, opt media.FolderOptions
 		return nil, fmt.Errorf("%s: it names no clips: name a folder of clips, or write a path per line, then its label", list.what)
 	}
 	return list, nil
+}
+
+// slashed is a path as Windows writes it with the system's slashes, where no file has the very name.
+func slashed(path string) string {
+	if !strings.Contains(path, `\`) {
+		return path
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return path
+	}
+	if with := strings.ReplaceAll(path, `\`, "/"); regular(with) {
+		return with
+	}
+	return path
+}
+
+func regular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // unusable says why a listed path is none that could be read: pipes and devices would block whoever
