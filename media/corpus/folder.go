@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -70,7 +71,7 @@ var mediaExtensions = func() map[string]bool {
 }()
 
 // gatherFolder lists the media files below dir. Labels come from labels.csv in dir or its parent, or
-// else from the name of each file's first sub-folder. Links to files count, links to folders are not
+// else from the name of each file's first sub-folder. Links to files count, links to folders are
 // followed, hidden files and folders are left out.
 func gatherFolder(dir string, opt media.FolderOptions, report *media.Report) (*listing, error) {
 	root, err := filepath.Abs(dir)
@@ -128,42 +129,110 @@ var (
 	errNoBytes   = errors.New("the file is empty")
 )
 
-// walk lists the media files below root by path and counts the others.
+// Links to folders are followed so deep, and so many of them.
+const (
+	maxLinkDepth = 8
+	maxLinks     = 100_000
+)
+
+// linkedFolder is a link to a folder, by the path at which it lies.
+type linkedFolder struct {
+	path, name string
+	depth      int // of links that lead to it
+}
+
+// walker looks through folders.
+type walker struct {
+	root   string
+	report *media.Report
+	names  []string
+	seen   map[string]bool // folders, by their path without links
+	links  []linkedFolder
+}
+
+// walk lists the media files below root by path and counts the others. Links to folders are followed where that leads to
+// none twice.
 func walk(root string, report *media.Report) ([]string, error) {
-	var names []string
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		name, _ := filepath.Rel(root, path)
+	w := &walker{root: root, report: report, seen: map[string]bool{}}
+	if err := w.folder(root, "", 0); err != nil {
+		return nil, err
+	}
+	// A link's folder counts as the link's only where it is not there by itself.
+	for i := 0; i < len(w.links); i++ {
+		link := w.links[i]
+		say := func(text string) {
+			report.Remarks = append(report.Remarks, media.BadFile{Path: link.name, Reason: text})
+		}
+		to, err := filepath.EvalSymlinks(link.path)
 		switch {
-		case err != nil && path == root:
+		case err != nil:
+			say(fmt.Sprintf("a link that cannot be followed: %v", files.Cause(err)))
+			continue
+		case w.seen[to] || to == string(filepath.Separator) || strings.HasPrefix(root, to+string(filepath.Separator)):
+			say("a link to a folder that holds this one, or that is read already: it is not followed")
+			continue
+		case link.depth > maxLinkDepth || i >= maxLinks:
+			say("a link behind too many others: it is not followed")
+			continue
+		}
+		if err := w.folder(to, link.name, link.depth); err != nil {
+			say(fmt.Sprintf("a link to a folder that cannot be read: %v", files.Cause(err)))
+		}
+	}
+	if len(w.links) > 0 {
+		slices.SortStableFunc(w.names, func(a, b string) int { return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/")) })
+	}
+	return w.names, nil
+}
+
+// folder lists what is below a folder that is called name, at dir without links.
+func (w *walker) folder(dir, name string, depth int) error {
+	report := w.report
+	return filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		below, _ := filepath.Rel(dir, file)
+		name := path.Join(name, filepath.ToSlash(below))
+		switch {
+		case err != nil && file == dir:
 			return err
 		case err != nil:
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), fmt.Errorf("cannot be read: %w", files.Cause(err))))
+			report.Bad = append(report.Bad, media.NewBadFile(name, fmt.Errorf("cannot be read: %w", files.Cause(err))))
 			return nil
-		case path != root && strings.HasPrefix(d.Name(), ".") && d.IsDir():
+		case file != dir && strings.HasPrefix(d.Name(), ".") && d.IsDir():
 			return fs.SkipDir
-		case d.IsDir() || d.Name() == IndexFile:
+		case d.IsDir() && w.seen[file]:
+			return fs.SkipDir
+		case d.IsDir():
+			w.seen[file] = true
 			return nil
-		case strings.HasPrefix(d.Name(), ".") || !mediaExtensions[strings.ToLower(filepath.Ext(path))]:
+		case d.Name() == IndexFile:
+			return nil
+		case d.Type()&fs.ModeSymlink != 0 && !strings.HasPrefix(d.Name(), ".") && folderAt(file):
+			w.links = append(w.links, linkedFolder{file, name, depth + 1})
+			return nil
+		case strings.HasPrefix(d.Name(), ".") || !mediaExtensions[strings.ToLower(filepath.Ext(file))]:
 			report.Ignored++
 			return nil
 		}
 		// Stat follows a link to a file; pipes and devices would block whoever opens them.
-		info, err := os.Stat(path)
+		info, err := os.Stat(file)
 		switch {
 		case err != nil:
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), fmt.Errorf("cannot be read: %w", files.Cause(err))))
-		case info.IsDir():
-			report.Ignored++
+			report.Bad = append(report.Bad, media.NewBadFile(name, fmt.Errorf("cannot be read: %w", files.Cause(err))))
 		case !info.Mode().IsRegular():
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), errIrregular))
+			report.Bad = append(report.Bad, media.NewBadFile(name, errIrregular))
 		case info.Size() == 0:
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), errNoBytes))
+			report.Bad = append(report.Bad, media.NewBadFile(name, errNoBytes))
 		default:
-			names = append(names, filepath.ToSlash(name))
+			w.names = append(w.names, name)
 		}
 		return nil
 	})
-	return names, err
+}
+
+// folderAt tells whether there is a folder, or a link to one.
+func folderAt(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // label lists the files of the wanted split with their labels.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,7 +103,7 @@ func gatherDir(dir string, opt media.FolderOptions, report *media.Report) (*list
 		u, h := ucfList.FindStringSubmatch(name), hmdbList.FindStringSubmatch(name)
 		switch {
 		case strings.HasPrefix(name, "."):
-		case e.IsDir():
+		case e.IsDir() || e.Type()&fs.ModeSymlink != 0 && folderAt(path):
 			folders = true
 		case u != nil:
 			ucfAny = true

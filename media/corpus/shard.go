@@ -104,7 +104,7 @@ func scanShard(file, name string) (*shard, error) {
 		clean := path.Clean("/" + m.Name)
 		base := path.Base(clean)
 		dot := strings.LastIndexByte(base, '.')
-		if m.Kind == tar.TypeDir {
+		if m.Kind == tar.TypeDir || m.Kind == tar.TypeXGlobalHeader {
 			return nil
 		}
 		if dot < 1 || strings.HasPrefix(base, ".") {
