@@ -148,7 +148,7 @@ func TestTimes(t *testing.T) {
 		if name != "mp2.ts" { // its second part begins with the silence of its encoder
 			require.Empty(t, mediatest.OutOfStep(whole, from), name)
 		}
-		for start := 0.5; start+1 < d; start += 1.25 {
+		for start := 0.5; start+1 < d; start += 2.25 {
 			c, err := f.Load(context.Background(), i, media.Span{Start: start, Seconds: 1})
 			require.NoError(t, err, name)
 			require.Equal(t, 8, c.T)
@@ -161,12 +161,55 @@ func TestTimes(t *testing.T) {
 		require.True(t, bytes.Equal(whole.Frame(whole.T-1), c.Frame(c.T-1)), "%s: a span past the end is the last that there is", name)
 	}
 	// Twice the same, bit for bit.
-	for i := range f.Len() {
+	for _, name := range []string{"ac3.ts", "size.ts"} {
+		i := slices.IndexFunc(f.files, func(file folderFile) bool { return file.name == name })
 		a, err := f.Load(context.Background(), i, media.Span{Seconds: 5})
 		require.NoError(t, err)
 		b, err := f.Load(context.Background(), i, media.Span{Seconds: 5})
 		require.NoError(t, err)
-		require.Equal(t, a, b, f.Name(i))
+		require.Equal(t, a, b, name)
+	}
+}
+
+// Pictures that are turned or of another aspect in mid-stream, and a stream without any times.
+func TestTurnedInMidStream(t *testing.T) {
+	mediatest.NeedTools(t)
+	dir, parts := t.TempDir(), t.TempDir()
+	part := func(name string) string { return filepath.Join(parts, name) }
+	mediatest.Seconds(t, part("base.mkv"), 4, h264...)
+	first, rest := []string{"-i", "file:" + part("base.mkv"), "-t", "2", "-an"}, []string{"-i", "file:" + part("base.mkv"), "-ss", "2", "-an"}
+	x264 := []string{"-c:v", "libx264", "-preset", "ultrafast", "-g", "25"}
+	mediatest.FFmpeg(t, slices.Concat(first, x264, []string{"file:" + part("1.h264")})...)
+	mediatest.FFmpeg(t, slices.Concat(rest, x264, []string{"-bsf:v", "h264_metadata=rotate=90", "file:" + part("2.h264")})...)
+	mediatest.FFmpeg(t, slices.Concat(rest, []string{"-s", "192x48"}, x264, []string{"file:" + part("3.h264")})...)
+	for i, name := range []string{"turned.mp4", "wide.mkv"} {
+		joinFiles(t, part("both.h264"), part("1.h264"), part([]string{"2.h264", "3.h264"}[i]))
+		mediatest.FFmpeg(t, "-fflags", "+genpts", "-r", "25", "-i", "file:"+part("both.h264"), "-i", "file:"+part("base.mkv"), "-map", "0:v", "-map", "1:a", "-c", "copy", "file:"+filepath.Join(dir, name))
+	}
+	joinFiles(t, filepath.Join(dir, "bare.h264"), part("both.h264"))
+	for _, need := range []media.FolderOptions{{NeedVideo: true, WholeSeconds: 0.5}, {NeedVideo: true, NeedAudio: true}} {
+		f, _, err := openFolder(context.Background(), dir, mediatest.Small(need))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, f.Len(), 2)
+		for i := range f.Len() {
+			require.InDelta(t, 4, f.Duration(i), 0.05, f.Name(i))
+			for from := 0.0; from < 4; from += 1.5 {
+				seconds := min(1.5, f.Duration(i)-from)
+				c, err := f.Load(context.Background(), i, media.Span{Start: from, Seconds: seconds})
+				require.NoError(t, err)
+				require.InDelta(t, seconds*8, c.T, 1, f.Name(i))
+				require.Equal(t, []int{48, 64}, []int{c.H, c.W})
+				sight := *c
+				if sight.Wave = nil; from == 0 {
+					sight.Wave = c.Wave
+				}
+				at := from
+				if f.Name(i) == "bare.h264" {
+					at -= 0.04 // ffmpeg guesses its times
+				}
+				require.Empty(t, mediatest.OutOfStep(&sight, at), f.Name(i))
+			}
+		}
 	}
 }
 

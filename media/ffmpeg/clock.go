@@ -111,8 +111,8 @@ func (c *clock) tell(s *Stream) {
 	c.waiting = nil
 	s.Packets = c.packets
 	if !c.timed {
-		// A bare stream without times begins at 0.
-		s.End = c.sum
+		// A bare stream without times begins at 0, and its pictures come one after the other.
+		s.End, s.Untimed = micro(c.sum), true
 		return
 	}
 	s.Begin, s.End = c.first, micro(c.end)

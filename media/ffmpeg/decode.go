@@ -71,7 +71,7 @@ const preroll = 0.5
 
 // lookbacks are how long before the span to seek to, in seconds, in the order to try; -1 is not to seek at all.
 func (p *Choice) lookbacks(span media.Span) []float64 {
-	if p.joined {
+	if p.fromStart {
 		return []float64{-1}
 	}
 	var out []float64
@@ -112,7 +112,7 @@ const early = 0.002
 func (d *decoding) run(ctx context.Context, in Place) error {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
 	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"}
-	if !d.p.joined {
+	if !d.p.fromStart {
 		args = append(args, "-copyts")
 	}
 	// The span begins at pad seconds of what ffmpeg writes, so that all of its times are above 0. The shift is made on a
@@ -122,7 +122,7 @@ func (d *decoding) run(ctx context.Context, in Place) error {
 		pad += math.Ceil(d.p.video.gap)
 	}
 	input := func(in Place, zero float64) (shift string) {
-		if d.p.joined {
+		if d.p.fromStart {
 			zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
 		}
 		if d.back >= 0 && zero+d.span.Start-d.back > 0 {
@@ -142,7 +142,7 @@ func (d *decoding) run(ctx context.Context, in Place) error {
 		n := d.span.Frames(d.f.FPS)
 		d.frames, d.filled = make([]uint8, n*d.w*d.h*3), make([]bool, n)
 		filter := fmt.Sprintf("[0:%d]settb=1/90000,setpts=PTS+(%s)/TB,trim=start=%s:end=%s", v.index, shift, decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
-		if most := v.gap + 2*early; most*float64(d.f.FPS) < 1 {
+		if most := v.gap + 2*early; v.gap > 0 && most*float64(d.f.FPS) < 1 {
 			// A frame that no instant of the grid falls to is not needed.
 			filter += fmt.Sprintf(",select='lt(ceil((t-%s)*%d),(t-%s)*%d)'", decimal(pad+early), d.f.FPS, decimal(pad-most), d.f.FPS)
 		}

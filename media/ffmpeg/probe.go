@@ -33,8 +33,8 @@ type Choice struct {
 	// Remarks are what a person should know of the choice, in one line each.
 	Remarks []string
 	zero    float64 // the file's time at its beginning
-	// joined tells that the file's own times do not run on: it is decoded from its beginning.
-	joined bool
+	// fromStart tells that the file's own times do not run on, or are not told: it is decoded from its beginning.
+	fromStart bool
 	// seeksKeys tells whether a seek comes down on a keyframe.
 	seeksKeys bool
 	video     *videoStream
@@ -88,6 +88,7 @@ type Stream struct {
 	Channels int     `json:"channels,omitempty"`
 	Cover    bool    `json:"cover,omitempty"`   // a picture beside the sound or a preview, no film
 	Default  bool    `json:"default,omitempty"` // marked as the one to play
+	Untimed  bool    `json:"untimed,omitempty"` // no packet tells its time
 	Packets  int     `json:"packets,omitempty"`
 	Begin    float64 `json:"begin"`            // of the first packet that can be decoded
 	End      float64 `json:"end"`              // of the last
@@ -356,7 +357,7 @@ func (c *Contents) track(kind string) (at *Stream, others int, marked bool) {
 // in one line why the file cannot serve; it is a media.LackError where a stream is missing.
 func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 	first, _, _ := strings.Cut(c.Format, ",")
-	p := &Choice{zero: c.Start, seeksKeys: indexed[first], joined: c.Joints > 0}
+	p := &Choice{zero: c.Start, seeksKeys: indexed[first], fromStart: c.Joints > 0}
 	begin, end := math.Inf(-1), math.Inf(1)
 	take := func(kind string) *Stream {
 		s, others, marked := c.track(kind)
@@ -403,9 +404,10 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 			}
 		}
 	}
-	if p.joined {
+	if p.fromStart {
 		p.Remarks = append(p.Remarks, "recordings joined into one, each with its own times: they follow each other, and every span is decoded from the file's beginning")
 	}
+	p.fromStart = p.fromStart || video != nil && video.Untimed || audio != nil && audio.Untimed
 	if !(math.Abs(p.zero) < media.MaxSeconds) {
 		return nil, errors.New("its times are out of range")
 	}
@@ -432,7 +434,7 @@ func Join(video, sound Contents, soundIn Place) (*Choice, error) {
 		return nil, fmt.Errorf("video (from %.1f s, %.1f s long) and sound (from %.1f s, %.1f s long) are never there together", p.Begin, p.Duration, a.Begin, a.Duration)
 	}
 	p.Begin, p.Duration = begin, micro(end-begin)
-	p.audio, p.joined = a.audio, p.joined || a.joined
+	p.audio, p.fromStart = a.audio, p.fromStart || a.fromStart
 	p.audio.in = &soundIn
 	p.Remarks = append(p.Remarks, a.Remarks...)
 	return p, nil
