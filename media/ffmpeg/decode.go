@@ -157,7 +157,7 @@ func (d *decoding) run(ctx context.Context, in Place) error {
 	}
 	if a := d.p.audio; a != nil {
 		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
-		filter := fmt.Sprintf("[%d:%d]aformat=sample_fmts=fltp,%s,aresample=%d,asetpts=PTS+(%s)/TB,atrim=start=%s:end=%s[a]", soundInput, a.index, downmix, d.f.Rate, soundShift, decimal(pad), decimal(pad+d.span.Seconds))
+		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a]", soundInput, a.index, mended, downmix, d.f.Rate, soundShift, decimal(pad), decimal(pad+d.span.Seconds))
 		args = append(args, "-filter_complex", filter, "-map", "[a]", "-c:a", "pcm_f32le", "-f", "nut", fmt.Sprintf("pipe:%d", pipeOf(len(sinks))))
 		sinks = append(sinks, func(r io.Reader) {
 			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })
@@ -186,6 +186,16 @@ var downmix = func() string {
 		text += "+c" + strconv.Itoa(i)
 	}
 	return text
+}()
+
+// mended is the time of a block of samples. Where the rate changes, ffmpeg counts the last block before in ticks of the new
+// rate and reads them as those of the old: minutes off, in a long file. Such a block is put behind the one before it.
+var mended = func() string {
+	text := "ld(0)"
+	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000} {
+		text = fmt.Sprintf("if(lt(abs(ld(0)*SR/%d-ld(1)),0.05),ld(1),%s)", rate, text)
+	}
+	return "st(0,PTS*TB);st(2,if(eq(N,0)+lt(abs(ld(0)-ld(1)),0.1),ld(0)," + text + "));st(1,ld(2)+NB_SAMPLES/SR);round(ld(2)/TB)"
 }()
 
 // eachFrame reads all frames of ffmpeg's output. What is not understood ends it; the child's own end decides about errors.
