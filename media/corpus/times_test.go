@@ -193,7 +193,7 @@ func TestTurnedInMidStream(t *testing.T) {
 		for i := range f.Len() {
 			require.InDelta(t, 4, f.Duration(i), 0.05, f.Name(i))
 			for from := 0.0; from < 4; from += 1.5 {
-				seconds := min(1.5, f.Duration(i)-from)
+				seconds := min(1.5, math.Floor((f.Duration(i)-from)*8)/8)
 				c, err := f.Load(context.Background(), i, media.Span{Start: from, Seconds: seconds})
 				require.NoError(t, err)
 				require.InDelta(t, seconds*8, c.T, 1, f.Name(i))
