@@ -122,6 +122,11 @@ func (n *nutReader) take(size uint64) []byte {
 		n.fail("a frame without bounds")
 		return nil
 	}
+	if size > 1<<22 { // grows with what comes
+		var data bytes.Buffer
+		_, n.err = io.CopyN(&data, n.in, int64(size))
+		return data.Bytes()
+	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(n.in, data); err != nil {
 		n.err = err
