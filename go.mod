@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/go-gl/mathgl v1.2.0
+	github.com/klauspost/compress v1.18.7
 	github.com/rajveermalviya/go-webgpu/wgpu v0.17.1
 	github.com/spf13/cobra v1.10.2
 	github.com/stretchr/testify v1.12.1

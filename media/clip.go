@@ -53,40 +53,13 @@ func (s Span) Within(frames, fps, samples, rate int) (frame, sample [2]int) {
 	if frames > 0 {
 		frame[0] = min(int(s.Start*float64(fps)+1e-6), frames-1)
 		frame[1] = min(frame[0]+s.Frames(fps), frames)
+		s.Start = float64(frame[0]) / float64(fps) // sound begins with the frame
 	}
 	if samples > 0 {
 		sample[0] = min(int(s.Start*float64(rate)+0.5), samples)
 		sample[1] = min(sample[0]+int(s.Seconds*float64(rate)+0.5), samples)
 	}
 	return frame, sample
-}
-
-// Between returns what the clip shows from start to end seconds and nothing else; end 0 is its own.
-// It is nil where a stream has nothing there.
-func (c *Clip) Between(start, end float64) *Clip {
-	out := *c
-	if c.T > 0 {
-		first, last := int(start*float64(c.FPS)+1e-6), c.T
-		if end > 0 {
-			last = min(last, max(int(end*float64(c.FPS)+0.5), first+1))
-		}
-		if first >= last {
-			return nil
-		}
-		n := c.H * c.W * 3
-		out.Frames, out.T = c.Frames[first*n:last*n], last-first
-	}
-	if len(c.Wave) > 0 {
-		first, last := int(start*float64(c.Rate)+0.5), len(c.Wave)
-		if end > 0 {
-			last = min(last, int(end*float64(c.Rate)+0.5))
-		}
-		if first >= last {
-			return nil
-		}
-		out.Wave = c.Wave[first:last]
-	}
-	return &out
 }
 
 // Frames is the number of frames in the span, at least one.
@@ -148,12 +121,12 @@ func Modalities(src Source) (video, audio bool) {
 	return true, true
 }
 
-// SamplesOf reads little-endian float32; what is no number, or absurdly loud, becomes silence.
+// SamplesOf reads little-endian float32. What is no finite number becomes silence.
 func SamplesOf(raw []byte) []float32 {
 	wave := make([]float32, len(raw)/4)
 	for i := range wave {
 		v := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		if v >= -8 && v <= 8 {
+		if !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {
 			wave[i] = v
 		}
 	}

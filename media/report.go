@@ -4,6 +4,7 @@ package media
 type Report struct {
 	Good      int       // clips that can be used
 	Bad       []BadFile // media files that cannot, and why, by path
+	Remarks   []BadFile // files that can be used, and what is to be known of them, by path
 	Missing   int       // those of Bad that a list names but that do not exist
 	Ignored   int       // files that are no media by their extension
 	Unlabeled int       // clips without a label

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/media"
 	"goxkd/media/corpus"
 	"goxkd/media/views"
 )
@@ -19,7 +21,7 @@ import (
 func newIndex() *cobra.Command {
 	var data dataFlags
 	var out, plot string
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "index DATA",
 		Short: "Look at all files of a corpus once, and sum it up",
@@ -27,6 +29,9 @@ func newIndex() *cobra.Command {
 file is refused. Training and probing then start at once, and a later index looks only at what has changed.
 
 ` + dataForms + `
+
+Of the files that are refused the first ten are named, with the reason, and of those that are used with a remark too: of tracks
+to choose from, of samples out of range. Where no clip is left the command ends with 1.
 
 The index is ` + corpus.IndexFile + ` in the folder, one JSON object per line, or a file in the user's cache where the folder cannot
 be written.`,
@@ -53,9 +58,14 @@ be written.`,
 				}
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), summaryOf(x))
+				err = printJSON(cmd.OutOrStdout(), summaryOf(x))
+			} else {
+				err = printIndex(cmd.OutOrStdout(), x, all)
 			}
-			return printIndex(cmd.OutOrStdout(), x)
+			if err == nil && x.Clips == 0 {
+				err = errors.New(x.Why)
+			}
+			return err
 		},
 	}
 	fl := cmd.Flags()
@@ -63,6 +73,7 @@ be written.`,
 	fl.StringVar(&out, "out", "", "index `file` (default "+corpus.IndexFile+" in the folder); another is not found by itself")
 	fl.StringVar(&plot, "plot", "", "draw lengths and classes into a PNG `file`")
 	data.add(cmd)
+	fl.BoolVar(&all, "all", false, "name all files that are refused or have a remark, not the first ten")
 	fl.BoolVar(&asJSON, "json", false, "print one JSON document")
 	return cmd
 }
@@ -92,6 +103,7 @@ type indexSummary struct {
 	Missing    int            `json:"missing"`
 	Refused    map[string]int `json:"refused"` // by reason
 	Files      []refusedFile  `json:"refused_files"`
+	Remarks    []refusedFile  `json:"remarks"` // of files that are used
 }
 
 type durationBin struct {
@@ -109,10 +121,13 @@ func summaryOf(x *corpus.Index) indexSummary {
 	s := indexSummary{
 		Index: x.File, Probed: x.Probed, Clips: x.Clips, Hours: x.Seconds / 3600, Unknown: x.Unknown,
 		Durations: durations(x.Lengths), Classes: x.Classes, Unlabelled: x.Report.Unlabeled, OtherSplit: x.Report.Split,
-		OtherFiles: x.Report.Ignored, Missing: x.Report.Missing, Refused: x.Reasons, Files: []refusedFile{},
+		OtherFiles: x.Report.Ignored, Missing: x.Report.Missing, Refused: x.Reasons, Files: []refusedFile{}, Remarks: []refusedFile{},
 	}
 	for _, b := range x.Report.Bad {
 		s.Files = append(s.Files, refusedFile{b.Path, b.Reason})
+	}
+	for _, b := range x.Report.Remarks {
+		s.Remarks = append(s.Remarks, refusedFile{b.Path, b.Reason})
 	}
 	return s
 }
@@ -154,7 +169,10 @@ const rowsShown = 12
 // barWidth is the longest bar of a histogram.
 const barWidth = 40
 
-func printIndex(w io.Writer, x *corpus.Index) error {
+// filesShown bounds the files that a summary names.
+const filesShown = 10
+
+func printIndex(w io.Writer, x *corpus.Index, all bool) error {
 	fmt.Fprintf(w, "%s, %.2f hours", count(x.Clips, "clip"), x.Seconds/3600)
 	for _, part := range []struct {
 		n    int
@@ -185,7 +203,38 @@ func printIndex(w io.Writer, x *corpus.Index) error {
 	if err := printCounts(w, classes(len(x.Classes)), x.Classes); err != nil {
 		return err
 	}
-	return printCounts(w, "refused", x.Reasons)
+	if err := printCounts(w, "refused", x.Reasons); err != nil {
+		return err
+	}
+	printFiles(w, "refused files", x.Report.Bad, all)
+	printFiles(w, "remarks", x.Report.Remarks, all)
+	return nil
+}
+
+// printFiles names files with what is to be said of each.
+func printFiles(w io.Writer, head string, files []media.BadFile, all bool) {
+	if len(files) == 0 {
+		return
+	}
+	shown := len(files)
+	if !all {
+		shown = min(shown, filesShown)
+	}
+	fmt.Fprintf(w, "\n%s\n", head)
+	for _, f := range files[:shown] {
+		fmt.Fprintf(w, "  %s: %s\n", printable(f.Path), printable(f.Reason))
+	}
+	if n := len(files) - shown; n > 0 {
+		fmt.Fprintf(w, "  and %d more: --all names them\n", n)
+	}
+}
+
+// printable is a text as it is, or in quotes where it would move a terminal's cursor.
+func printable(text string) string {
+	if q := strconv.Quote(text); strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return q
+	}
+	return text
 }
 
 func edges(b durationBin) string {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -32,10 +34,12 @@ type Folder struct {
 
 // listed is a clip that a folder or a list names.
 type listed struct {
-	name  string // unique to a person: the path below the folder with slashes, or as listed
-	in    ffmpeg.Place
-	label string
-	split string
+	name   string // unique to a person: the path below the folder with slashes, or as listed
+	in     ffmpeg.Place
+	sound  ffmpeg.Place // where its sound lies if in has none; of size 0 for nowhere
+	beside string       // the name of sound
+	label  string
+	split  string
 	// start and end restrict the clip, in seconds; end 0 is the file's own.
 	start, end float64
 	line       int // in the list, 0 for none
@@ -50,7 +54,6 @@ type listing struct {
 
 type folderFile struct {
 	listed
-	file  int // number of the file; clips of one file share it
 	label int
 	stamp stamp
 	info  *ffmpeg.Choice
@@ -68,7 +71,7 @@ var mediaExtensions = func() map[string]bool {
 }()
 
 // gatherFolder lists the media files below dir. Labels come from labels.csv in dir or its parent, or
-// else from the name of each file's first sub-folder. Links to files count, links to folders are not
+// else from the name of each file's first sub-folder. Links to files count, links to folders are
 // followed, hidden files and folders are left out.
 func gatherFolder(dir string, opt media.FolderOptions, report *media.Report) (*listing, error) {
 	root, err := filepath.Abs(dir)
@@ -113,15 +116,9 @@ func openListing(ctx context.Context, list *listing, opt media.FolderOptions, re
 // newFolder takes the listed clips as they are.
 func newFolder(list *listing, opt media.FolderOptions) *Folder {
 	f := &Folder{what: list.what, opt: opt, cache: newClipCache(opt.CacheBytes), index: openIndex(list.root, opt.Index)}
-	numbers := map[ffmpeg.Place]int{}
 	f.files = make([]folderFile, len(list.clips))
 	for i, clip := range list.clips {
-		n, ok := numbers[clip.in]
-		if !ok {
-			n = len(numbers)
-			numbers[clip.in] = n
-		}
-		f.files[i] = folderFile{listed: clip, file: n, label: -1}
+		f.files[i] = folderFile{listed: clip, label: -1}
 	}
 	return f
 }
@@ -132,42 +129,110 @@ var (
 	errNoBytes   = errors.New("the file is empty")
 )
 
-// walk lists the media files below root by path and counts the others.
+// Links to folders are followed so deep, and so many of them.
+const (
+	maxLinkDepth = 8
+	maxLinks     = 100_000
+)
+
+// linkedFolder is a link to a folder, by the path at which it lies.
+type linkedFolder struct {
+	path, name string
+	depth      int // of links that lead to it
+}
+
+// walker looks through folders.
+type walker struct {
+	root   string
+	report *media.Report
+	names  []string
+	seen   map[string]bool // folders, by their path without links
+	links  []linkedFolder
+}
+
+// walk lists the media files below root by path and counts the others. Links to folders are followed where that leads to
+// none twice.
 func walk(root string, report *media.Report) ([]string, error) {
-	var names []string
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		name, _ := filepath.Rel(root, path)
+	w := &walker{root: root, report: report, seen: map[string]bool{}}
+	if err := w.folder(root, "", 0); err != nil {
+		return nil, err
+	}
+	// A link's folder counts as the link's only where it is not there by itself.
+	for i := 0; i < len(w.links); i++ {
+		link := w.links[i]
+		say := func(text string) {
+			report.Remarks = append(report.Remarks, media.BadFile{Path: link.name, Reason: text})
+		}
+		to, err := filepath.EvalSymlinks(link.path)
 		switch {
-		case err != nil && path == root:
+		case err != nil:
+			say(fmt.Sprintf("a link that cannot be followed: %v", files.Cause(err)))
+			continue
+		case w.seen[to] || to == string(filepath.Separator) || strings.HasPrefix(root, to+string(filepath.Separator)):
+			say("a link to a folder that holds this one, or that is read already: it is not followed")
+			continue
+		case link.depth > maxLinkDepth || i >= maxLinks:
+			say("a link behind too many others: it is not followed")
+			continue
+		}
+		if err := w.folder(to, link.name, link.depth); err != nil {
+			say(fmt.Sprintf("a link to a folder that cannot be read: %v", files.Cause(err)))
+		}
+	}
+	if len(w.links) > 0 {
+		slices.SortStableFunc(w.names, func(a, b string) int { return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/")) })
+	}
+	return w.names, nil
+}
+
+// folder lists what is below a folder that is called name, at dir without links.
+func (w *walker) folder(dir, name string, depth int) error {
+	report := w.report
+	return filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		below, _ := filepath.Rel(dir, file)
+		name := path.Join(name, filepath.ToSlash(below))
+		switch {
+		case err != nil && file == dir:
 			return err
 		case err != nil:
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), fmt.Errorf("cannot be read: %w", files.Cause(err))))
+			report.Bad = append(report.Bad, media.NewBadFile(name, fmt.Errorf("cannot be read: %w", files.Cause(err))))
 			return nil
-		case path != root && strings.HasPrefix(d.Name(), ".") && d.IsDir():
+		case file != dir && strings.HasPrefix(d.Name(), ".") && d.IsDir():
 			return fs.SkipDir
-		case d.IsDir() || d.Name() == IndexFile:
+		case d.IsDir() && w.seen[file]:
+			return fs.SkipDir
+		case d.IsDir():
+			w.seen[file] = true
 			return nil
-		case strings.HasPrefix(d.Name(), ".") || !mediaExtensions[strings.ToLower(filepath.Ext(path))]:
+		case d.Name() == IndexFile:
+			return nil
+		case d.Type()&fs.ModeSymlink != 0 && !strings.HasPrefix(d.Name(), ".") && folderAt(file):
+			w.links = append(w.links, linkedFolder{file, name, depth + 1})
+			return nil
+		case strings.HasPrefix(d.Name(), ".") || !mediaExtensions[strings.ToLower(filepath.Ext(file))]:
 			report.Ignored++
 			return nil
 		}
 		// Stat follows a link to a file; pipes and devices would block whoever opens them.
-		info, err := os.Stat(path)
+		info, err := os.Stat(file)
 		switch {
 		case err != nil:
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), fmt.Errorf("cannot be read: %w", files.Cause(err))))
-		case info.IsDir():
-			report.Ignored++
+			report.Bad = append(report.Bad, media.NewBadFile(name, fmt.Errorf("cannot be read: %w", files.Cause(err))))
 		case !info.Mode().IsRegular():
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), errIrregular))
+			report.Bad = append(report.Bad, media.NewBadFile(name, errIrregular))
 		case info.Size() == 0:
-			report.Bad = append(report.Bad, media.NewBadFile(filepath.ToSlash(name), errNoBytes))
+			report.Bad = append(report.Bad, media.NewBadFile(name, errNoBytes))
 		default:
-			names = append(names, filepath.ToSlash(name))
+			w.names = append(w.names, name)
 		}
 		return nil
 	})
-	return names, err
+}
+
+// folderAt tells whether there is a folder, or a link to one.
+func folderAt(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // label lists the files of the wanted split with their labels.
@@ -215,6 +280,9 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 	for i, file := range f.files {
 		if errs[i] == nil {
 			good = append(good, file)
+			for _, text := range file.info.Remarks {
+				report.Remarks = append(report.Remarks, media.BadFile{Path: file.name, Reason: text})
+			}
 			continue
 		}
 		if errors.Is(errs[i], files.ErrMissing) {
@@ -223,6 +291,7 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 		report.Bad = append(report.Bad, media.NewBadFile(file.name, lined(errs[i], file.line)))
 	}
 	f.files = good
+	sort.SliceStable(report.Remarks, func(a, b int) bool { return report.Remarks[a].Path < report.Remarks[b].Path })
 	sort.SliceStable(report.Bad, func(a, b int) bool { return report.Bad[a].Path < report.Bad[b].Path })
 	return nil
 }
@@ -235,33 +304,65 @@ func (f *Folder) examine(ctx context.Context, file *folderFile) error {
 		return err
 	}
 	file.stamp = s
-	if file.info, err = contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio); err != nil {
+	file.info, err = f.choose(file, contents, func(in ffmpeg.Place, name string) (ffmpeg.Contents, error) {
+		beside, _, err := f.index.ask(ctx, in, name)
+		return beside, err
+	})
+	if err != nil {
 		return err
 	}
+	from, to := file.info.Begin, file.info.Begin+file.info.Duration
 	switch d := file.info.Duration; {
-	case file.start > 0 && d > 0 && file.start >= d:
-		return fmt.Errorf("starts at %g s, but lasts %.1f s", file.start, d)
+	case file.start > 0 && d > 0 && file.start >= to:
+		return fmt.Errorf("starts at %g s, but lasts %.1f s", file.start, to)
+	case file.end > 0 && d > 0 && file.end <= from:
+		return fmt.Errorf("ends at %g s, but all that is wanted of it is there from %.1f s on only", file.end, from)
 	case f.opt.MaxDuration > 0 && file.duration() > f.opt.MaxDuration:
 		return fmt.Errorf("lasts %.1f s, more than the %.1f s allowed", file.duration(), f.opt.MaxDuration)
 	}
 	if f.opt.Check {
-		if _, err := ffmpeg.Decode(ctx, file.in, file.info, media.Span{Start: file.start, Seconds: 0.5}, f.format()); err != nil {
+		if _, err := ffmpeg.Decode(ctx, file.in, file.info, media.Span{Start: file.from(), Seconds: 0.5}, f.format()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// choose picks the streams of a clip, of which the sound may lie in a file of its own.
+func (f *Folder) choose(file *folderFile, contents ffmpeg.Contents, ask func(in ffmpeg.Place, name string) (ffmpeg.Contents, error)) (*ffmpeg.Choice, error) {
+	info, err := contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio)
+	var lack media.LackError
+	if err == nil && f.opt.NeedAudio && file.sound.Size > 0 {
+		info.Remarks = append(info.Remarks, fmt.Sprintf("its own sound is taken, not that of %s", file.beside))
+	}
+	if err == nil || !errors.As(err, &lack) || !lack.Audio || lack.Video || file.sound.Size == 0 {
+		return info, err
+	}
+	beside, err := ask(file.sound, file.beside)
+	if err != nil {
+		return nil, fmt.Errorf("its sound in %s: %w", file.beside, err)
+	}
+	if !f.opt.NeedVideo {
+		return ffmpeg.Alone(beside, file.sound)
+	}
+	return ffmpeg.Join(contents, beside, file.sound)
+}
+
+// from is where the clip begins, in seconds from the file's beginning: all that is wanted is there from then on.
+func (file *folderFile) from() float64 { return max(file.start, file.info.Begin) }
+
 // duration is the length of the clip in seconds, 0 when unknown.
 func (file *folderFile) duration() float64 {
 	d := file.info.Duration
 	switch {
-	case file.end > 0 && d > 0:
-		return min(file.end, d) - file.start
-	case file.end > 0:
-		return file.end - file.start
 	case d > 0:
-		return d - file.start
+		to := file.info.Begin + d
+		if file.end > 0 {
+			to = min(to, file.end)
+		}
+		return math.Round((to-file.from())*1e6) / 1e6
+	case file.end > 0:
+		return max(file.end-file.from(), 0)
 	}
 	return 0
 }
@@ -330,7 +431,7 @@ func (f *Folder) format() ffmpeg.Format {
 	return ffmpeg.Format{FPS: f.opt.FPS, Size: f.opt.Size, Rate: f.opt.Rate, Limit: f.opt.Timeout}
 }
 
-// Load decodes the span of clip i. Whether a file is decoded whole and cut, or sought, depends on its
+// Load decodes the span of clip i. Whether a clip is decoded whole and cut, or sought, depends on its
 // length alone and never on the cache, so that the cache changes no pixel.
 func (f *Folder) Load(ctx context.Context, i int, span media.Span) (*media.Clip, error) {
 	if i < 0 || i >= len(f.files) {
@@ -338,32 +439,28 @@ func (f *Folder) Load(ctx context.Context, i int, span media.Span) (*media.Clip,
 	}
 	file := &f.files[i]
 	if f.short(file) {
-		whole, err := f.whole(ctx, file)
+		whole, err := f.whole(ctx, i)
 		if err != nil {
 			return nil, err
 		}
 		return whole.Cut(span), nil
 	}
-	return f.seek(ctx, file, span)
-}
-
-// short tells whether the clip's file is decoded whole.
-func (f *Folder) short(file *folderFile) bool {
-	return file.info.Duration > 0 && file.info.Duration <= f.opt.WholeSeconds
-}
-
-// seek decodes the span out of a long file.
-func (f *Folder) seek(ctx context.Context, file *folderFile, span media.Span) (*media.Clip, error) {
-	if file.start == 0 && file.end == 0 {
-		return f.decode(ctx, file, span)
-	}
+	// As Cut does it: a span that would run past the end begins earlier, and on the grid of frames.
 	if d := file.duration(); d > 0 {
 		span.Seconds = min(span.Seconds, d)
 		span.Start = min(span.Start, d-span.Seconds)
 	}
-	// The beginning of the file is outside the clip, so nothing may be taken from there instead.
-	span.Start = file.start + max(span.Start, 0)
-	return f.decodeFrom(ctx, file, func() (*media.Clip, error) { return ffmpeg.DecodeSpan(ctx, file.in, file.info, span, f.format()) })
+	span.Start = max(span.Start, 0)
+	if fps := float64(f.opt.FPS); f.opt.NeedVideo {
+		span.Start = math.Floor(span.Start*fps+1e-6) / fps
+	}
+	return f.decode(ctx, file, span)
+}
+
+// short tells whether the clip is decoded whole.
+func (f *Folder) short(file *folderFile) bool {
+	d := file.duration()
+	return d > 0 && d <= f.opt.WholeSeconds
 }
 
 // Whole is all of clip i where its file is short enough to be decoded whole, as its spans are cut from
@@ -373,12 +470,12 @@ func (f *Folder) Whole(ctx context.Context, i int) (c *media.Clip, ok bool, err 
 	if !f.short(file) {
 		return nil, false, nil
 	}
-	c, err = f.whole(ctx, file)
+	c, err = f.whole(ctx, i)
 	return c, true, err
 }
 
 // Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
-// change, and up to which length files are decoded whole.
+// change, and up to which length clips are decoded whole.
 func (f *Folder) Stamps(w io.Writer) {
 	fmt.Fprintf(w, "%g\n", f.opt.WholeSeconds)
 	for i := range f.files {
@@ -389,34 +486,22 @@ func (f *Folder) Stamps(w io.Writer) {
 var _ pack.Files = (*Folder)(nil)
 
 // whole is all of a short clip, from the cache where it is there.
-func (f *Folder) whole(ctx context.Context, file *folderFile) (*media.Clip, error) {
-	c := f.cache.get(file.file)
+func (f *Folder) whole(ctx context.Context, i int) (*media.Clip, error) {
+	c := f.cache.get(i)
 	if c == nil {
+		file := &f.files[i]
 		var err error
-		// A little more than the header says: the last frame may end after it.
-		c, err = f.decode(ctx, file, media.Span{Start: 0, Seconds: f.opt.WholeSeconds + 1})
-		if err != nil {
+		if c, err = f.decode(ctx, file, media.Span{Start: 0, Seconds: file.duration()}); err != nil {
 			return nil, err
 		}
-		f.cache.put(file.file, c)
+		f.cache.put(i, c)
 	}
-	if file.start == 0 && file.end == 0 {
-		own := *c // with its own name and label, sharing the samples
-		c = &own
-	} else if c = c.Between(file.start, file.end); c == nil {
-		return nil, fmt.Errorf("%s: %w between %g s and %g s", file.in.Path, ffmpeg.ErrEmpty, file.start, file.end)
-	}
-	// Another clip of the same file may have put it into the cache.
-	c.Name, c.Label = file.name, file.label
-	return c, nil
+	own := *c // sharing the samples
+	return &own, nil
 }
 
+// decode decodes a span of the clip. It makes sure that the file is the one that was opened, and names it in errors.
 func (f *Folder) decode(ctx context.Context, file *folderFile, span media.Span) (*media.Clip, error) {
-	return f.decodeFrom(ctx, file, func() (*media.Clip, error) { return ffmpeg.Decode(ctx, file.in, file.info, span, f.format()) })
-}
-
-// decodeFrom makes sure that the file is the one that was opened, and names it in errors.
-func (f *Folder) decodeFrom(ctx context.Context, file *folderFile, decode func() (*media.Clip, error)) (*media.Clip, error) {
 	name := file.in.Path
 	if file.in.Size > 0 {
 		name += ": " + file.name
@@ -424,7 +509,11 @@ func (f *Folder) decodeFrom(ctx context.Context, file *folderFile, decode func()
 	if err := f.unchanged(ctx, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	c, err := decode()
+	span.Start += file.from()
+	c, err := ffmpeg.Decode(ctx, file.in, file.info, span, f.format())
+	if errors.Is(err, ffmpeg.ErrEmpty) {
+		return nil, fmt.Errorf("%s: %w between %.3f s and %.3f s", name, err, span.Start, span.Start+span.Seconds)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -452,7 +541,7 @@ func (f *Folder) unchanged(ctx context.Context, file *folderFile) error {
 	if err != nil {
 		return fmt.Errorf("the file has changed since it was opened: %w", err)
 	}
-	info, err := contents.Pick(f.opt.NeedVideo, f.opt.NeedAudio)
+	info, err := f.choose(file, contents, func(in ffmpeg.Place, _ string) (ffmpeg.Contents, error) { return ffmpeg.Probe(ctx, in) })
 	if err != nil {
 		return fmt.Errorf("the file has changed since it was opened: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -25,6 +26,7 @@ const IndexFile = ".xkd-index.jsonl"
 
 // indexEntry is what an index knows of one file, valid as long as size and time of change agree.
 type indexEntry struct {
+	V      int    `json:"v"`                // indexVersion
 	Path   string `json:"path"`             // below the folder, with slashes; absolute when outside it
 	Size   int64  `json:"size"`             // bytes
 	Time   int64  `json:"mtime"`            // nanoseconds since 1970
@@ -34,6 +36,9 @@ type indexEntry struct {
 	Split  string `json:"split,omitempty"`
 	Reason string `json:"reason,omitempty"` // why it cannot be read as media
 }
+
+// indexVersion is that of the entries: those of another are asked about again.
+const indexVersion = 2
 
 // autoIndex is the number of files asked about from which the answers are kept without being told:
 // asking about a thousand takes most of a minute on a small machine.
@@ -112,7 +117,7 @@ func readIndex(r io.Reader) []indexEntry {
 	lines.Buffer(make([]byte, 0, 64<<10), maxIndexLine)
 	for lines.Scan() {
 		var e indexEntry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Path != "" {
+		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Path != "" && e.V == indexVersion {
 			out = append(out, e)
 		}
 	}
@@ -154,7 +159,7 @@ func (x *fileIndex) ask(ctx context.Context, in ffmpeg.Place, name string) (ffmp
 		if err != nil && !errors.As(err, &no) {
 			return ffmpeg.Contents{}, s, err
 		}
-		known = indexEntry{Path: key, Size: size, Time: s.time, Offset: in.At, Contents: contents, Reason: string(no)}
+		known = indexEntry{V: indexVersion, Path: key, Size: size, Time: s.time, Offset: in.At, Contents: contents, Reason: string(no)}
 		// A file that changes while it is looked at is asked about again next time.
 		if now, err := stampOf(in.Path); key != "" && err == nil && now == s {
 			x.mu.Lock()
@@ -246,6 +251,7 @@ type Index struct {
 	Classes map[string]int // clips by label
 	Reasons map[string]int // refused files by reason
 	Report  *media.Report
+	Why     string // where there are no clips: why, and what to do
 }
 
 // IndexClips looks at all clips that Open would, writes what it finds to the file named, or by
@@ -281,6 +287,9 @@ func IndexClips(ctx context.Context, path string, opt media.FolderOptions, out s
 		if file.label >= 0 {
 			x.Classes[f.classes[file.label]]++
 		}
+	}
+	if x.Clips == 0 {
+		x.Why = fmt.Sprintf("%s: %s", list.what, hopeless(report, opt))
 	}
 	for _, b := range report.Bad {
 		reason := b.Reason

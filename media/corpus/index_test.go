@@ -43,8 +43,8 @@ func TestIndexClips(t *testing.T) {
 	require.Equal(t, "cat/c.mkv", e.Path)
 	require.Equal(t, "cat", e.Label)
 	require.Equal(t, []ffmpeg.Stream{
-		{Index: 0, Kind: "video", Codec: "ffv1", Width: 48, Height: 48, FPS: 25},
-		{Index: 1, Kind: "audio", Codec: "pcm_s16le", Rate: 16000, Channels: 1},
+		{Index: 0, Kind: "video", Codec: "ffv1", Width: 48, Height: 48, FPS: 25, Packets: 25, End: 1, Gap: 0.04, KeyGap: 0.48},
+		{Index: 1, Kind: "audio", Codec: "pcm_s16le", Rate: 16000, Channels: 1, Packets: 16, End: 1, Gap: 0.064},
 	}, e.Streams)
 	require.Contains(t, entries[1].Reason, "not readable as media")
 

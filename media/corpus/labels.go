@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -46,7 +47,16 @@ func findLabels(dir, column string) (*labelTable, error) {
 }
 
 func readLabels(r io.Reader, column string) (*labelTable, error) {
-	rows := csv.NewReader(r)
+	in := bufio.NewReaderSize(textOf(r), maxListLine)
+	head, _ := in.Peek(maxListLine)
+	first, _, _ := strings.Cut(string(head), "\n")
+	rows := csv.NewReader(&lineBound{r: in})
+	for _, comma := range ",;\t" {
+		if strings.ContainsRune(first, comma) {
+			rows.Comma = comma
+			break
+		}
+	}
 	header, err := rows.Read()
 	if err != nil {
 		return nil, fmt.Errorf("header row: %w", err)
@@ -54,7 +64,6 @@ func readLabels(r io.Reader, column string) (*labelTable, error) {
 	for i := range header {
 		header[i] = strings.TrimSpace(header[i])
 	}
-	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	if len(header) < 2 || header[0] != "clip" {
 		return nil, fmt.Errorf("the header is %q: it must be clip,<columns...>,split", strings.Join(header, ","))
 	}
@@ -76,9 +85,10 @@ func readLabels(r io.Reader, column string) (*labelTable, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.label[row[0]] = row[at]
+		clip := strings.TrimSpace(row[0])
+		t.label[clip] = strings.TrimSpace(row[at])
 		if split > 0 {
-			t.split[row[0]] = row[split]
+			t.split[clip] = strings.TrimSpace(row[split])
 		}
 	}
 }

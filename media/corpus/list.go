@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -45,7 +46,7 @@ func (b *lineBound) Read(p []byte) (int, error) {
 
 // eachLine calls do with every line that is not blank, without its end and a byte order mark.
 func eachLine(r io.Reader, path string, do func(line int, text string) error) error {
-	lines := bufio.NewScanner(r)
+	lines := bufio.NewScanner(textOf(r))
 	lines.Buffer(nil, maxListLine)
 	n := 0
 	for lines.Scan() {
@@ -84,25 +85,42 @@ func readList(path string, opt media.FolderOptions) ([]listed, []string, error) 
 }
 
 func parseList(r io.Reader, path string, opt media.FolderOptions) ([]listed, error) {
-	in := bufio.NewReaderSize(r, maxListLine)
-	if mark, _ := in.Peek(3); string(mark) == "\ufeff" {
-		_, _ = in.Discard(3)
-	}
+	in := bufio.NewReaderSize(textOf(r), maxListLine)
 	head, _ := in.Peek(maxListLine)
-	first, _, _ := bytes.Cut(bytes.TrimLeft(head, " \t\r\n"), []byte("\n"))
+	first, rest, _ := bytes.Cut(bytes.TrimLeft(head, " \t\r\n"), []byte("\n"))
+	// Excel's note of what parts the columns.
+	comma := rune(0)
+	if mark, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(string(first))), "sep="); ok && len(mark) == 1 {
+		comma = rune(mark[0])
+		_, _ = in.Discard(len(head) - len(rest))
+		first, _, _ = bytes.Cut(rest, []byte("\n"))
+	}
 	switch {
 	case len(first) > 0 && first[0] == '{':
 		return parseJSONLines(in, path, opt)
-	case headed(string(first), ','):
-		return parseTable(in, path, ',', opt)
-	case headed(string(first), '\t'):
-		return parseTable(in, path, '\t', opt)
+	case len(first) > 0 && first[0] == '[':
+		return parseJSONArray(in, path, opt)
+	case comma != 0:
+		return parseTable(in, path, comma, opt)
+	}
+	for _, comma := range ",;\t" {
+		if headed(string(first), comma) {
+			return parseTable(in, path, comma, opt)
+		}
 	}
 	return parsePlain(in, path)
 }
 
-// pathColumns are the names that a manifest's column of paths may have.
-var pathColumns = []string{"path", "file", "filename", "video", "clip"}
+// The names that a manifest's columns may have.
+var (
+	pathColumns = []string{
+		"path", "file", "filename", "file_name", "filepath", "file_path", "video", "video_path", "audio", "audio_path", "clip", "clip_path", "media", "wav",
+	}
+	labelColumns = []string{"label", "class", "category", "class_name", "label_name", "target"}
+	splitColumns = []string{"split", "set", "subset", "partition"}
+	startColumns = []string{"start", "start_time", "start_seconds", "start_sec", "begin"}
+	endColumns   = []string{"end", "end_time", "end_seconds", "end_sec", "stop"}
+)
 
 // headed tells whether the line is a manifest's header.
 func headed(line string, comma rune) bool {
@@ -118,10 +136,15 @@ func headed(line string, comma rune) bool {
 type columns struct{ path, label, split, start, end int }
 
 func findColumns(header []string, label string) (columns, error) {
-	at := func(names ...string) int {
-		return slices.IndexFunc(header, func(h string) bool { return slices.Contains(names, strings.ToLower(strings.TrimSpace(h))) })
+	at := func(names []string) int {
+		for _, name := range names { // the more usual name first
+			if i := slices.IndexFunc(header, func(h string) bool { return strings.EqualFold(strings.TrimSpace(h), name) }); i >= 0 {
+				return i
+			}
+		}
+		return -1
 	}
-	c := columns{at(pathColumns...), at("label", "class", "category"), at("split"), at("start"), at("end")}
+	c := columns{at(pathColumns), at(labelColumns), at(splitColumns), at(startColumns), at(endColumns)}
 	if c.path < 0 {
 		return c, fmt.Errorf("there is no column %q: there are %s", "path", strings.Join(header, ", "))
 	}
@@ -136,6 +159,7 @@ func findColumns(header []string, label string) (columns, error) {
 func parseTable(r io.Reader, path string, comma rune, opt media.FolderOptions) ([]listed, error) {
 	rows := csv.NewReader(&lineBound{r: r})
 	rows.Comma = comma
+	rows.TrimLeadingSpace = comma != '\t'
 	header, err := rows.Read()
 	if err != nil {
 		return nil, csvError(path, err)
@@ -181,10 +205,6 @@ func csvError(path string, err error) error {
 }
 
 func parseJSONLines(r io.Reader, path string, opt media.FolderOptions) ([]listed, error) {
-	label := opt.LabelColumn
-	if label == "" {
-		label = "label"
-	}
 	var clips []listed
 	err := eachLine(r, path, func(line int, text string) error {
 		fields := json.NewDecoder(strings.NewReader(text))
@@ -196,8 +216,7 @@ func parseJSONLines(r io.Reader, path string, opt media.FolderOptions) ([]listed
 		if fields.More() {
 			return lineError(path, line, "more than one value: write one object per line")
 		}
-		get := func(name string) string { s, _ := scalar(m[name]); return s }
-		clip, err := newListed(get("path"), get(label), get("split"), get("start"), get("end"), line)
+		clip, err := objectOf(m, opt.LabelColumn, line)
 		if err != nil {
 			return lineError(path, line, "%w", err)
 		}
@@ -205,6 +224,51 @@ func parseJSONLines(r io.Reader, path string, opt media.FolderOptions) ([]listed
 		return nil
 	})
 	return clips, err
+}
+
+// parseJSONArray reads one array of such objects. What stands for the line in errors is the object's number.
+func parseJSONArray(r io.Reader, path string, opt media.FolderOptions) ([]listed, error) {
+	in := json.NewDecoder(r)
+	in.UseNumber()
+	if _, err := in.Token(); err != nil {
+		return nil, lineError(path, 1, "no JSON array: %w", err)
+	}
+	var clips []listed
+	for in.More() {
+		var m map[string]any
+		if err := in.Decode(&m); err != nil {
+			return nil, lineError(path, len(clips)+1, "no JSON object: %w", err)
+		}
+		clip, err := objectOf(m, opt.LabelColumn, len(clips)+1)
+		if err != nil {
+			return nil, lineError(path, len(clips)+1, "%w", err)
+		}
+		clips = append(clips, clip)
+	}
+	if _, err := in.Token(); err != nil {
+		return nil, lineError(path, len(clips)+1, "the array has no end: %w", err)
+	}
+	return clips, nil
+}
+
+// objectOf makes a clip of a JSON object, whose keys have the names of columns.
+func objectOf(m map[string]any, label string, line int) (listed, error) {
+	keys := slices.Sorted(maps.Keys(m))
+	c, err := findColumns(keys, "")
+	if err != nil {
+		return listed{}, err
+	}
+	if label != "" { // not every object need have it
+		c.label = slices.Index(keys, label)
+	}
+	get := func(at int) string {
+		if at < 0 {
+			return ""
+		}
+		text, _ := scalar(m[keys[at]])
+		return text
+	}
+	return newListed(get(c.path), get(c.label), get(c.split), get(c.start), get(c.end), line)
 }
 
 // scalar is a JSON string or number as text.
@@ -220,9 +284,10 @@ func scalar(v any) (string, bool) {
 
 // newListed makes a clip of a list's fields.
 func newListed(path, label, split, start, end string, line int) (listed, error) {
+	path = strings.TrimSpace(path)
 	c := listed{name: filepath.ToSlash(path), in: ffmpeg.Place{Path: path}, label: strings.TrimSpace(label), split: strings.TrimSpace(split), line: line}
 	switch {
-	case strings.TrimSpace(path) == "":
+	case path == "":
 		return c, errors.New("the path is empty")
 	case strings.ContainsRune(path, 0):
 		return c, errors.New("the path holds a zero byte")
@@ -251,7 +316,7 @@ func instant(text string) (float64, error) {
 	if text = strings.TrimSpace(text); text == "" {
 		return 0, nil
 	}
-	v, err := strconv.ParseFloat(text, 64)
+	v, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
 	if err != nil || math.IsNaN(v) || v < 0 || v >= media.MaxSeconds {
 		return 0, errors.New("must be seconds, such as 12.5")
 	}
@@ -286,11 +351,19 @@ func parsePlain(r io.Reader, path string) ([]listed, error) {
 	return clips, err
 }
 
-// plainFields takes a line apart at tabs where it has any, else at commas, else at spaces. A path may
+// semicolons tells whether a line's columns are parted so: what is before the first is a path, or in quotes.
+func semicolons(text string) bool {
+	path, _, _ := strings.Cut(text, ";")
+	path = strings.Trim(strings.TrimSpace(path), `"`)
+	return mediaExtensions[strings.ToLower(filepath.Ext(path))]
+}
+
+// plainFields takes a line apart at tabs where it has any, else at semicolons or commas, else at spaces. A path may
 // hold spaces when it ends in a known extension.
 func plainFields(text string) ([]string, error) {
-	for _, comma := range "\t," {
-		if !strings.ContainsRune(text, comma) {
+	for _, comma := range "\t;," {
+		// A path may hold the others.
+		if !strings.ContainsRune(text, comma) || comma == ';' && !semicolons(text) {
 			continue
 		}
 		row := csv.NewReader(strings.NewReader(text))
@@ -309,6 +382,9 @@ func plainFields(text string) ([]string, error) {
 		return fields, nil
 	}
 	text = strings.TrimSpace(text)
+	if path, rest, ok := strings.Cut(strings.TrimPrefix(text, `"`), `"`); ok && strings.HasPrefix(text, `"`) {
+		return append([]string{path}, strings.Fields(rest)...), nil
+	}
 	for at, c := range text {
 		if c == ' ' && mediaExtensions[strings.ToLower(filepath.Ext(text[:at]))] {
 			return append([]string{text[:at]}, strings.Fields(text[at:])...), nil

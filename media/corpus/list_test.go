@@ -1,8 +1,10 @@
 package corpus
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +26,22 @@ func plains(clips []listed) []plain {
 	return out
 }
 
+// utf16Of writes text as Windows tools do.
+func utf16Of(text string, mark, big bool) string {
+	var order binary.AppendByteOrder = binary.LittleEndian
+	if big {
+		order = binary.BigEndian
+	}
+	if mark {
+		text = "\ufeff" + text
+	}
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = order.AppendUint16(out, unit)
+	}
+	return string(out)
+}
+
 func TestLists(t *testing.T) {
 	long := strings.Repeat("x", maxListLine+1)
 	for _, c := range []struct {
@@ -40,6 +58,18 @@ func TestLists(t *testing.T) {
 		{name: "commas", text: "a b.mp4, 3\nd/e.mp4,4,1,2\n", want: []plain{{"a b.mp4", "3", "", 0, 0, 1}, {"d/e.mp4", "4", "", 1, 2, 2}}},
 		{name: "tabs", text: "a,b.mp4\t3\n", want: []plain{{"a,b.mp4", "3", "", 0, 0, 1}}},
 		{name: "hostile names stay names", text: "-i.mp4 1\nhttp://x/y.mp4 2\n../../etc/passwd 3\n|sh.mp4 4\n", want: []plain{{"-i.mp4", "1", "", 0, 0, 1}, {"http://x/y.mp4", "2", "", 0, 0, 2}, {"../../etc/passwd", "3", "", 0, 0, 3}, {"|sh.mp4", "4", "", 0, 0, 4}}},
+		{name: "utf-16", text: utf16Of("path,label\r\nü b.mp4,Hünd 🐕\r\n", true, false), want: []plain{{"ü b.mp4", "Hünd 🐕", "", 0, 0, 2}}},
+		{name: "utf-16, the other way", text: utf16Of("a.mp4 3\r\n", true, true), want: []plain{{"a.mp4", "3", "", 0, 0, 1}}},
+		{name: "utf-16 without a mark", text: utf16Of("{\"file\":\"a.mp4\"}\r\n", false, false), want: []plain{{"a.mp4", "", "", 0, 0, 1}}},
+		{name: "semicolons", text: "\"path\";\"label\";start;end\r\n\"a, b.mp4\";dog;1,5;3\r\n", want: []plain{{"a, b.mp4", "dog", "", 1.5, 3, 2}}},
+		{name: "semicolons, plain", text: "a b.mp4;dog\nc.mp4;cat\n", want: []plain{{"a b.mp4", "dog", "", 0, 0, 1}, {"c.mp4", "cat", "", 0, 0, 2}}},
+		{name: "excel's note", text: "sep=;\r\npath;label\r\na.mp4;dog\r\n", want: []plain{{"a.mp4", "dog", "", 0, 0, 2}}},
+		{name: "blanks", text: "path , label\n a.mp4 , dog \n", want: []plain{{"a.mp4", "dog", "", 0, 0, 2}}},
+		{name: "quoted, plain", text: "\"a b\" 3\n", want: []plain{{"a b", "3", "", 0, 0, 1}}},
+		{name: "other names", text: "Video_Path\tClass\tSubset\tstart_time\tend_time\na.mp4\tdog\ttest\t1\t2\n", want: []plain{{"a.mp4", "dog", "test", 1, 2, 2}}},
+		{name: "other names in json", text: "{\"Video\":\"a.mp4\",\"category\":\"dog\",\"subset\":\"val\"}\n", want: []plain{{"a.mp4", "dog", "val", 0, 0, 1}}},
+		{name: "json array", text: " [\n{\"path\":\"a.mp4\",\n\"label\":3},{\"path\":\"b.mp4\"}]\n", want: []plain{{"a.mp4", "3", "", 0, 0, 1}, {"b.mp4", "", "", 0, 0, 2}}},
+		{name: "json array without an end", text: "[{\"path\":\"a.mp4\"}", fail: "l:2: the array has no end"},
 		{name: "row too short", text: "path,label\na.mp4,1\nb.mp4\n", fail: "l:3: wrong number of fields"},
 		{name: "bare quote", text: "path,label\na\"b,1\n", fail: "l:2: bare"},
 		{name: "unknown column", text: "path,label\na,1\n", opt: media.FolderOptions{LabelColumn: "kind"}, fail: `l:1: there is no column "kind": there are path, label`},
@@ -50,7 +80,7 @@ func TestLists(t *testing.T) {
 		{name: "not finite", text: "path,start,end\na,0,Inf\n", fail: `l:2: end "Inf"`},
 		{name: "broken json", text: "{\"path\":\"a\"}\n{\"path\"\n", fail: "l:2: no JSON object"},
 		{name: "two values", text: "{\"path\":\"a\"} 3\n", fail: "l:1: more than one"},
-		{name: "json without path", text: "{\"label\":\"a\"}\n", fail: "l:1: the path is empty"},
+		{name: "json without path", text: "{\"label\":\"a\"}\n", fail: `l:1: there is no column "path": there are label`},
 		{name: "three fields", text: "a.mp4 1\nb.mp4 1 2\n", fail: "l:2: 3 fields"},
 		{name: "binary", text: "a\x00b\n", fail: "l:1: this is no text"},
 		{name: "long line", text: "a.mp4 1\n" + long + "\n", fail: "l:2: the line is longer"},

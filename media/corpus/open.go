@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -69,7 +70,7 @@ func gather(path string, opt media.FolderOptions, report *media.Report) (*listin
 	}
 	name := filepath.Base(path)
 	switch {
-	case strings.EqualFold(filepath.Ext(name), ".tar"):
+	case isShard(name):
 		return gatherShards(path, []string{path}, opt, report)
 	case name == escFile:
 		return gatherList(filepath.Dir(path), []string{path}, readESC, opt, report)
@@ -102,7 +103,7 @@ func gatherDir(dir string, opt media.FolderOptions, report *media.Report) (*list
 		u, h := ucfList.FindStringSubmatch(name), hmdbList.FindStringSubmatch(name)
 		switch {
 		case strings.HasPrefix(name, "."):
-		case e.IsDir():
+		case e.IsDir() || e.Type()&fs.ModeSymlink != 0 && folderAt(path):
 			folders = true
 		case u != nil:
 			ucfAny = true
@@ -114,7 +115,7 @@ func gatherDir(dir string, opt media.FolderOptions, report *media.Report) (*list
 			if h[2] == fmt.Sprint(opt.Fold) {
 				hmdb = append(hmdb, path)
 			}
-		case strings.EqualFold(filepath.Ext(name), ".tar"):
+		case isShard(name):
 			tars = append(tars, path)
 		case mediaExtensions[strings.ToLower(filepath.Ext(name))]:
 			films = true
@@ -189,6 +190,7 @@ func gatherList(dir string, paths []string, read reader, opt media.FolderOptions
 			report.Split++
 			continue
 		}
+		clip.in.Path = slashed(clip.in.Path)
 		if err := unusable(clip.in.Path); err != nil {
 			report.Bad = append(report.Bad, media.NewBadFile(clip.name, lined(err, clip.line)))
 			continue
@@ -199,6 +201,25 @@ func gatherList(dir string, paths []string, read reader, opt media.FolderOptions
 		return nil, fmt.Errorf("%s: it names no clips: name a folder of clips, or write a path per line, then its label", list.what)
 	}
 	return list, nil
+}
+
+// slashed is a path as Windows writes it with the system's slashes, where no file has the very name.
+func slashed(path string) string {
+	if !strings.Contains(path, `\`) {
+		return path
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return path
+	}
+	if with := strings.ReplaceAll(path, `\`, "/"); regular(with) {
+		return with
+	}
+	return path
+}
+
+func regular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // unusable says why a listed path is none that could be read: pipes and devices would block whoever

@@ -143,12 +143,11 @@ func readESC(file string, opt media.FolderOptions) ([]listed, []string, error) {
 }
 
 func parseESC(r io.Reader, file string, fold int) ([]listed, error) {
-	rows := csv.NewReader(&lineBound{r: r})
+	rows := csv.NewReader(&lineBound{r: textOf(r)})
 	header, err := rows.Read()
 	if err != nil {
 		return nil, csvError(file, err)
 	}
-	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	at := map[string]int{}
 	for _, name := range []string{"filename", "fold", "category"} {
 		if at[name] = slices.Index(header, name); at[name] < 0 {

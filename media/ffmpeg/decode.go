@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,96 +23,242 @@ type Format struct {
 // frame are cut off.
 const maxAspect = 4
 
-// shape is the size of decoded frames: the shorter side as shown is size, the longer keeps the
-// aspect. crop is the part of the shown frame that is used, in its own pixels, or zero for all.
-func (v *videoStream) shape(size int) (w, h, cropW, cropH int) {
+// shape is the size of decoded frames: the shorter side as shown is size, the longer keeps the aspect.
+func (v *videoStream) shape(size int) (w, h int) {
 	sw, sh := v.w, v.h
 	aspect := v.aspect
 	if v.turned {
 		sw, sh, aspect = sh, sw, 1/aspect
 	}
 	shownW, shownH := float64(sw)*aspect, float64(sh)
-	if shownW > maxAspect*shownH {
-		cropW, cropH = max(int(maxAspect*shownH/aspect), 1), sh
-		shownW = float64(cropW) * aspect
-	} else if shownH > maxAspect*shownW {
-		cropW, cropH = sw, max(int(maxAspect*shownW), 1)
-		shownH = float64(cropH)
-	}
 	if shownW <= shownH {
-		return size, longer(size, shownH/shownW), cropW, cropH
+		return size, longer(size, shownH/shownW)
 	}
-	return longer(size, shownW/shownH), size, cropW, cropH
+	return longer(size, shownW/shownH), size
 }
 
-// longer is the longer side. The bound holds where a crop cannot: for a single oblong pixel.
+// longer is the longer side.
 func longer(size int, aspect float64) int {
 	return min(max(int(math.Round(float64(size)*aspect)), size), maxAspect*size)
-}
-
-// Decode reads the wanted streams of a span in one process: frames on standard output, samples on
-// descriptor 3. A damaged file serves as far as it yields a frame and a sample of each wanted stream;
-// where the streams have an end before the span's start, the span is taken from the file's start.
-func Decode(ctx context.Context, in Place, p *Choice, span media.Span, f Format) (*media.Clip, error) {
-	clip, err := DecodeSpan(ctx, in, p, span, f)
-	if err == nil || ctx.Err() != nil || span.Start <= 0 || !errors.Is(err, ErrEmpty) {
-		return clip, err
-	}
-	return DecodeSpan(ctx, in, p, media.Span{Start: 0, Seconds: span.Seconds}, f)
 }
 
 // ErrEmpty marks a span without frames or samples.
 var ErrEmpty = errors.New("nothing decoded")
 
-// DecodeSpan is Decode for a span that nothing else may stand in for: it is not taken from the file's start instead.
-func DecodeSpan(ctx context.Context, in Place, p *Choice, span media.Span, f Format) (*media.Clip, error) {
-	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
-	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1"}
-	if span.Start > 0 {
-		args = append(args, "-ss", decimal(span.Start))
-	}
-	args = append(args, in.args()...)
-	var outs []int
-	clip := &media.Clip{FPS: f.FPS, Rate: f.Rate}
-	if p.video != nil {
-		w, h, cropW, cropH := p.video.shape(f.Size)
-		frames := span.Frames(f.FPS)
-		// eof_action keeps the one frame of a clip shorter than the time between two.
-		filter := fmt.Sprintf("fps=%d:start_time=0:eof_action=pass", f.FPS)
-		if cropW > 0 {
-			filter += fmt.Sprintf(",crop=%d:%d", cropW, cropH)
+// Decode reads the wanted streams of a span in one process; the span's start counts from the file's beginning, as
+// Choice.Begin does. Frame k is what is on display at k/FPS seconds of the span, and sound lies where the file's times put
+// it, whatever changes in mid-stream. A damaged file serves as far as it yields a frame and a sample of each wanted stream;
+// nothing stands in for a span that has none.
+func Decode(ctx context.Context, in Place, p *Choice, span media.Span, f Format) (*media.Clip, error) {
+	var clip *media.Clip
+	var err error
+	for _, back := range p.lookbacks(span) {
+		d := &decoding{p: p, f: f, span: span, back: back}
+		if err = d.run(ctx, in); errors.Is(err, media.ErrTool) || errors.Is(err, ErrLate) || ctx.Err() != nil {
+			return nil, err
 		}
-		filter += fmt.Sprintf(",scale=%d:%d:flags=bilinear", w, h)
-		args = append(args, "-map", "0:"+strconv.Itoa(p.video.index), "-t", decimal(span.Seconds+1/float64(f.FPS)), "-vf", filter,
-			"-frames:v", strconv.Itoa(frames), "-pix_fmt", "rgb24", "-f", "rawvideo", "-threads", "1", "pipe:1")
-		clip.W, clip.H = w, h
-		outs = append(outs, frames*w*h*3)
+		// A seek that came down too late has lost the beginning: further back there is one that does not.
+		clip, err = d.clip(in, err)
+		if !d.late() || back < 0 {
+			break
+		}
 	}
-	if p.audio != nil {
-		samples := int(span.Seconds*float64(f.Rate) + 0.5)
-		args = append(args, "-map", "0:"+strconv.Itoa(p.audio.index), "-t", decimal(span.Seconds), "-ac", "1", "-af", fmt.Sprintf("aresample=%d:async=1:first_pts=0", f.Rate),
-			"-ar", strconv.Itoa(f.Rate), "-f", "f32le", fmt.Sprintf("pipe:%d", pipeOf(len(outs))))
-		outs = append(outs, 4*samples)
+	return clip, err
+}
+
+// preroll is how long before a span decoding begins at least, in seconds: decoders of sound need some packets to settle.
+const preroll = 0.5
+
+// lookbacks are how long before the span to seek to, in seconds, in the order to try; -1 is not to seek at all.
+func (p *Choice) lookbacks(span media.Span) []float64 {
+	if p.fromStart {
+		return []float64{-1}
 	}
-	data, err := process{"ffmpeg", args, f.Limit, outs}.run(ctx)
-	if errors.Is(err, media.ErrTool) || ctx.Err() != nil || data == nil {
-		return nil, err
+	var out []float64
+	near, far := preroll, 2*preroll
+	if p.video != nil {
+		near += p.video.gap
+		far += p.video.gap + p.video.keyGap
 	}
+	for _, back := range []float64{near, far} {
+		if p.video != nil && back == near && !p.seeksKeys {
+			continue
+		}
+		if from := span.Start - back; from > 0 && p.zero+from > 0 {
+			out = append(out, back)
+		}
+	}
+	return append(out, -1)
+}
+
+// decoding is one run of ffmpeg.
+type decoding struct {
+	p    *Choice
+	f    Format
+	span media.Span
+	back float64 // as lookbacks has it
+
+	w, h   int
+	frames []uint8
+	filled []bool // which frames have come
+	last   float64
+	wave   wave
+}
+
+// early is by how much a frame may come after its instant: times are rounded to milliseconds in many containers.
+const early = 0.002
+
+// run decodes what the span needs into frames and wave.
+func (d *decoding) run(ctx context.Context, in Place) error {
+	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
+	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"}
+	if !d.p.fromStart {
+		args = append(args, "-copyts")
+	}
+	// The span begins at pad seconds of what ffmpeg writes, so that all of its times are above 0. The shift is made on a
+	// clock that is fine enough: a file's own may tick once a frame.
+	pad := 1.0
+	if d.p.video != nil {
+		pad += math.Ceil(d.p.video.gap)
+	}
+	input := func(in Place, zero float64) (shift string) {
+		if d.p.fromStart {
+			zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
+		}
+		if d.back >= 0 && zero+d.span.Start-d.back > 0 {
+			args = append(args, "-seek_timestamp", "1", "-noaccurate_seek", "-ss", decimal(zero+d.span.Start-d.back))
+		}
+		args = append(args, in.args()...)
+		return decimal(pad - zero - d.span.Start)
+	}
+	shift := input(in, d.p.zero)
+	soundShift, soundInput := shift, 0
+	if a := d.p.audio; a != nil && a.in != nil {
+		soundShift, soundInput = input(*a.in, a.zero), 1
+	}
+	var sinks []func(io.Reader)
+	if v := d.p.video; v != nil {
+		d.w, d.h = v.shape(d.f.Size)
+		n := d.span.Frames(d.f.FPS)
+		d.frames, d.filled = make([]uint8, n*d.w*d.h*3), make([]bool, n)
+		filter := fmt.Sprintf("[0:%d]settb=1/90000,setpts=PTS+(%s)/TB,trim=start=%s:end=%s", v.index, shift, decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
+		if most := v.gap + 2*early; v.gap > 0 && most*float64(d.f.FPS) < 1 {
+			// A frame that no instant of the grid falls to is not needed.
+			filter += fmt.Sprintf(",select='lt(ceil((t-%s)*%d),(t-%s)*%d)'", decimal(pad+early), d.f.FPS, decimal(pad-most), d.f.FPS)
+		}
+		// What changes its shape in mid-stream is cropped to the first one's; the colours are named within the filters, so that they
+		// are made alike before and after.
+		shape := fmt.Sprintf("(%d/%d)", d.w, d.h)
+		const pixel = "if(between(sar,1/16,16),sar,1)"
+		filter += fmt.Sprintf(",crop=w='max(1,if(gt(iw*%[1]s/ih,1.04*%[2]s),ih*%[2]s/%[1]s,iw))':h='max(1,if(lt(iw*%[1]s/ih,%[2]s/1.04),iw*%[1]s/%[2]s,ih))':exact=1,scale=%[3]d:%[4]d:flags=bilinear,format=rgb24[v]",
+			pixel, shape, d.w, d.h)
+		args = append(args, "-filter_complex", filter, "-map", "[v]", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-threads", "1", "pipe:1")
+		sinks = append(sinks, func(r io.Reader) { eachFrame(r, func(at float64, data []byte) { d.see(at-pad, data) }) })
+	}
+	if a := d.p.audio; a != nil {
+		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
+		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a]", soundInput, a.index, mended, downmix, d.f.Rate, soundShift, decimal(pad), decimal(pad+d.span.Seconds))
+		args = append(args, "-filter_complex", filter, "-map", "[a]", "-c:a", "pcm_f32le", "-f", "nut", fmt.Sprintf("pipe:%d", pipeOf(len(sinks))))
+		sinks = append(sinks, func(r io.Reader) {
+			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })
+		})
+	}
+	_, err := process{name: "ffmpeg", args: args, limit: d.f.Limit}.stream(ctx, sinks)
+	return err
+}
+
+// level brings samples into -1..1.
+func (a *audioStream) level(wave []float32) []float32 {
+	for i, v := range wave {
+		if a.scale != 0 {
+			v = float32(float64(v) * a.scale)
+		}
+		wave[i] = min(max(v, -1), 1)
+	}
+	return wave
+}
+
+// downmix is the mean of all channels, however many there are and whatever they are called: the same sound in each is as
+// loud as in one, and no sound is louder than its loudest channel. Gains of channels that are not there do not count.
+var downmix = func() string {
+	text := "pan=mono|c0<c0"
+	for i := 1; i < 64; i++ {
+		text += "+c" + strconv.Itoa(i)
+	}
+	return text
+}()
+
+// mended is the time of a block of samples. Where the rate changes, ffmpeg counts the last block before in ticks of the new
+// rate and reads them as those of the old: minutes off, in a long file. Such a block is put behind the one before it.
+var mended = func() string {
+	text := "ld(0)"
+	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000} {
+		text = fmt.Sprintf("if(lt(abs(ld(0)*SR/%d-ld(1)),0.05),ld(1),%s)", rate, text)
+	}
+	return "st(0,PTS*TB);st(2,if(eq(N,0)+lt(abs(ld(0)-ld(1)),0.1),ld(0)," + text + "));st(1,ld(2)+NB_SAMPLES/SR);round(ld(2)/TB)"
+}()
+
+// eachFrame reads all frames of ffmpeg's output. What is not understood ends it; the child's own end decides about errors.
+func eachFrame(r io.Reader, do func(at float64, data []byte)) {
+	in, err := newNutReader(r)
+	for err == nil {
+		var at float64
+		var data []byte
+		if at, data, err = in.next(); err == nil {
+			do(at, data)
+		}
+	}
+	_, _ = io.Copy(io.Discard, r)
+}
+
+// see takes a frame that is shown from so many seconds of the span on.
+func (d *decoding) see(at float64, data []byte) {
+	n := d.w * d.h * 3
+	k := max(int(math.Ceil((at-early)*float64(d.f.FPS)-1e-9)), 0)
+	if k >= len(d.filled) && !slices.Contains(d.filled, true) {
+		k = len(d.filled) - 1 // the first of all comes late, in a file of a moment
+	}
+	if k >= len(d.filled) || len(data) != n {
+		return
+	}
+	copy(d.frames[k*n:], data)
+	d.filled[k], d.last = true, at
+}
+
+// late tells whether the span's beginning is missing.
+func (d *decoding) late() bool {
+	return d.p.video != nil && !d.filled[0] || d.p.audio != nil && d.wave.first() > preroll/10
+}
+
+// clip puts together what was decoded.
+func (d *decoding) clip(in Place, err error) (*media.Clip, error) {
 	why := ErrEmpty
 	if err != nil {
 		why = fmt.Errorf("%w: %w", ErrEmpty, in.unnamed(err))
 	}
-	if p.video != nil {
-		n := clip.W * clip.H * 3
-		clip.T = len(data[0]) / n
-		clip.Frames = data[0][:clip.T*n]
-		if clip.T == 0 {
+	clip := &media.Clip{FPS: d.f.FPS, Rate: d.f.Rate}
+	if v := d.p.video; v != nil {
+		first := slices.Index(d.filled, true)
+		if first < 0 {
 			return nil, fmt.Errorf("no video frame: %w", why)
 		}
+		n := d.w * d.h * 3
+		for k := range d.filled {
+			switch {
+			case d.filled[k]:
+			case k < first:
+				copy(d.frames[k*n:(k+1)*n], d.frames[first*n:])
+			default: // still the one before
+				copy(d.frames[k*n:(k+1)*n], d.frames[(k-1)*n:])
+			}
+		}
+		// A frame is not shown for longer than any other: then the file has ended.
+		shown := int((d.last+v.gap+0.25)*float64(d.f.FPS)) + 1
+		clip.T, clip.W, clip.H = min(len(d.filled), max(shown, first+1)), d.w, d.h
+		clip.Frames = d.frames[:clip.T*n]
 	}
-	if p.audio != nil {
-		clip.Wave = media.SamplesOf(data[len(data)-1])
-		if len(clip.Wave) == 0 {
+	if d.p.audio != nil {
+		if clip.Wave = d.wave.render(); len(clip.Wave) == 0 {
 			return nil, fmt.Errorf("no audio sample: %w", why)
 		}
 	}

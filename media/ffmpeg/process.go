@@ -41,6 +41,21 @@ type process struct {
 // killed when ctx ends or the limit passes. The outputs come back also when there is an error, whose
 // text is one line; it is a complaint where the child has said one.
 func (p process) run(ctx context.Context) ([][]byte, error) {
+	outs := make([][]byte, len(p.outs))
+	sinks := make([]func(io.Reader), len(p.outs))
+	for i, limit := range p.outs {
+		sinks[i] = func(r io.Reader) { outs[i] = readUpTo(r, limit) }
+	}
+	started, err := p.stream(ctx, sinks)
+	if !started {
+		return nil, err
+	}
+	return outs, err
+}
+
+// stream is run for outputs that are read as they come, each by its sink, side by side; an output is closed when its sink
+// returns. started tells whether there was a child at all.
+func (p process) stream(ctx context.Context, sinks []func(io.Reader)) (started bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.name, p.args...)
@@ -49,8 +64,8 @@ func (p process) run(ctx context.Context) ([][]byte, error) {
 	complaints := &boundedBuffer{limit: stderrLimit}
 	cmd.Stderr = complaints
 
-	readers := make([]*os.File, len(p.outs))
-	writers := make([]*os.File, len(p.outs))
+	readers := make([]*os.File, len(sinks))
+	writers := make([]*os.File, len(sinks))
 	closeAll := func(files []*os.File) {
 		for _, f := range files {
 			if f != nil {
@@ -58,29 +73,28 @@ func (p process) run(ctx context.Context) ([][]byte, error) {
 			}
 		}
 	}
-	for i := range p.outs {
+	for i := range sinks {
 		var err error
 		if readers[i], writers[i], err = os.Pipe(); err != nil {
 			closeAll(readers)
 			closeAll(writers)
-			return nil, fmt.Errorf("%w %s: %w", media.ErrTool, p.name, err)
+			return false, fmt.Errorf("%w %s: %w", media.ErrTool, p.name, err)
 		}
 	}
 	cmd.Stdout = writers[0]
 	cmd.ExtraFiles = writers[1:]
-	err := cmd.Start()
+	err = cmd.Start()
 	closeAll(writers)
 	if err != nil {
 		closeAll(readers)
-		return nil, fmt.Errorf("%w %s: %w: install ffmpeg and put it on the PATH", media.ErrTool, p.name, err)
+		return false, fmt.Errorf("%w %s: %w: install ffmpeg and put it on the PATH", media.ErrTool, p.name, err)
 	}
 	// A descendant that outlives its group could hold a pipe open: the end of ctx closes our side.
 	stop := context.AfterFunc(ctx, func() { closeAll(readers) })
-	outs := make([][]byte, len(p.outs))
 	var reading sync.WaitGroup
 	for i, r := range readers {
 		reading.Go(func() {
-			outs[i] = readUpTo(r, p.outs[i])
+			sinks[i](r)
 			r.Close()
 		})
 	}
@@ -89,16 +103,16 @@ func (p process) run(ctx context.Context) ([][]byte, error) {
 	stop()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return outs, fmt.Errorf("%s %w within %v", p.name, ErrLate, p.limit)
+		return true, fmt.Errorf("%s %w within %v", p.name, ErrLate, p.limit)
 	case ctx.Err() != nil:
-		return outs, ctx.Err()
+		return true, ctx.Err()
 	case err != nil:
 		if line := complaints.line(); line != "" {
-			return outs, complaint(line)
+			return true, complaint(line)
 		}
-		return outs, fmt.Errorf("%s: %w", p.name, err)
+		return true, fmt.Errorf("%s: %w", p.name, err)
 	}
-	return outs, nil
+	return true, nil
 }
 
 // readUpTo reads at most limit bytes, growing with what comes.

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"archive/tar"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -240,6 +241,7 @@ func loadShardIndex(shard string) (*shardIndex, error) {
 	err := Scan(shard, func(m Member, body func() ([]byte, error)) error {
 		n := len(x.Samples)
 		switch {
+		case m.Kind != tar.TypeReg:
 		case m.Ext == "json":
 			raw, err := body()
 			if err != nil {

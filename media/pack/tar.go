@@ -19,9 +19,12 @@ type Member struct {
 	Key, Ext string // WebDataset's: the path up to the first dot of its last part, and what follows, in lower case
 	Name     string
 	At, Size int64
+	// Kind is the member's in archive/tar, such as tar.TypeReg, and Link where a link goes.
+	Kind byte
+	Link string
 }
 
-// Scan calls visit with every regular member, in order. body reads a small one. The error says how
+// Scan calls visit with every member, in order. body reads a small one. The error says how
 // far it came; visit's own error ends it.
 func Scan(file string, visit func(m Member, body func() ([]byte, error)) error) error {
 	f, err := os.Open(file)
@@ -42,18 +45,19 @@ func Scan(file string, visit func(m Member, body func() ([]byte, error)) error) 
 		if err != nil {
 			return fmt.Errorf("damaged after %d members: %w", n, err)
 		}
-		if h.Typeflag != tar.TypeReg {
-			continue
+		kind := h.Typeflag
+		if kind == tar.TypeGNUSparse {
+			return fmt.Errorf("%q is stored with holes, after %d members: write the archive without them", h.Name, n)
 		}
 		// The reader has no buffer of its own over a file, so the file stands at the member's first byte.
 		at, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return files.Cause(err)
 		}
-		if h.Size > info.Size()-at {
+		if kind == tar.TypeReg && h.Size > info.Size()-at {
 			return fmt.Errorf("cut short within %q, after %d members", h.Name, n)
 		}
-		m := Member{Name: h.Name, At: at, Size: h.Size}
+		m := Member{Name: h.Name, At: at, Size: h.Size, Kind: kind, Link: h.Linkname}
 		m.Key, m.Ext = splitKey(h.Name)
 		err = visit(m, func() ([]byte, error) {
 			if h.Size > sidecarBytes {

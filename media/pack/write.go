@@ -138,6 +138,9 @@ func (p *packer) cut() {
 		for k := range parts {
 			from := math.Floor(d*float64(k)/float64(parts)*fps) / fps
 			to := math.Floor(d*float64(k+1)/float64(parts)*fps) / fps
+			if k+1 == parts {
+				to = d
+			}
 			p.pieces = append(p.pieces, piece{i, fmt.Sprintf("%s#%d", p.src.Name(i), k+1), media.Span{Start: from, Seconds: to - from}, true})
 		}
 	}

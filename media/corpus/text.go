@@ -1,0 +1,84 @@
+package corpus
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// textOf reads a list as UTF-8 without a byte order mark: Windows tools write UTF-16 too.
+func textOf(r io.Reader) io.Reader {
+	in := bufio.NewReaderSize(r, 64<<10)
+	head, _ := in.Peek(64)
+	big := false
+	switch {
+	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
+		_, _ = in.Discard(3)
+		return in
+	case bytes.HasPrefix(head, []byte("\xff\xfe")):
+		_, _ = in.Discard(2)
+	case bytes.HasPrefix(head, []byte("\xfe\xff")):
+		_, _ = in.Discard(2)
+		big = true
+	// Without a mark: every other byte of plain letters is 0.
+	case zeros(head, 1) && !zeros(head, 0):
+	case zeros(head, 0) && !zeros(head, 1):
+		big = true
+	default:
+		return in
+	}
+	return &wide{in: in, big: big}
+}
+
+// zeros tells whether all bytes at odd or at even places are 0.
+func zeros(head []byte, from int) bool {
+	if len(head) < 4 {
+		return false
+	}
+	for i := from; i < len(head); i += 2 {
+		if head[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// wide turns UTF-16 into UTF-8.
+type wide struct {
+	in      *bufio.Reader
+	big     bool
+	pending []byte
+	high    uint16 // the first half of a pair
+}
+
+func (w *wide) Read(p []byte) (int, error) {
+	for len(w.pending) == 0 {
+		var unit [2]byte
+		n, err := io.ReadFull(w.in, unit[:])
+		if n < 2 {
+			if err == io.ErrUnexpectedEOF {
+				err = io.EOF
+			}
+			return 0, err
+		}
+		v := uint16(unit[0]) | uint16(unit[1])<<8
+		if w.big {
+			v = uint16(unit[1]) | uint16(unit[0])<<8
+		}
+		switch r := rune(v); {
+		case w.high != 0:
+			r = utf16.DecodeRune(rune(w.high), r)
+			w.high = 0
+			w.pending = utf8.AppendRune(w.pending, r)
+		case r >= 0xd800 && r < 0xdc00:
+			w.high = v
+		default:
+			w.pending = utf8.AppendRune(w.pending, r)
+		}
+	}
+	n := copy(p, w.pending)
+	w.pending = w.pending[n:]
+	return n, nil
+}

@@ -1,0 +1,164 @@
+package ffmpeg
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// packet is what ffprobe tells of one packet.
+type packet struct {
+	Stream   int    `json:"stream_index"`
+	PTS      string `json:"pts_time"`
+	DTS      string `json:"dts_time"`
+	Duration string `json:"duration_time"`
+	Flags    string
+}
+
+// clock measures a stream on its packets.
+type clock struct {
+	packets int
+	timed   bool    // any packet has a time
+	sum     float64 // of the packets' durations
+
+	first, last, end float64
+	keyed            bool
+	firstKey, key    float64 // the first and the last keyframe
+	keyGap           float64
+
+	// Packets come in the order of decoding: a few wait here to be put in the order of their times.
+	waiting   []float64
+	shown     float64
+	any       bool
+	gap       float64
+	lastTimed float64 // length of the last packet, by its time
+
+	joints   int // places where the times of decoding jump
+	decoding float64
+	decoded  bool
+}
+
+func newClock() *clock { return &clock{} }
+
+// reorder is how many packets wait to be put in order: the most that codecs move a picture.
+const reorder = 32
+
+func (c *clock) add(p packet) {
+	if at, ok := instant(p.DTS); ok {
+		if c.decoded && jumps(at-c.decoding) {
+			c.joints++
+		}
+		c.decoded, c.decoding = true, at
+	}
+	// Those that an edit list cuts away are decoded for the sake of others alone.
+	if strings.Contains(p.Flags, "D") {
+		if at, ok := instant(p.PTS); ok && strings.HasPrefix(p.Flags, "K") {
+			if !c.keyed {
+				c.keyed, c.firstKey = true, at
+			}
+			c.key = at
+		}
+		return
+	}
+	c.packets++
+	length, _ := instant(p.Duration)
+	length = max(length, 0)
+	c.sum += length
+	at, ok := instant(p.PTS)
+	if !ok {
+		at, ok = instant(p.DTS)
+	}
+	if !ok {
+		return
+	}
+	if !c.timed {
+		c.timed, c.first, c.last, c.end = true, at, at, at
+	}
+	c.first = min(c.first, at)
+	c.end = max(c.end, at+length)
+	if at >= c.last {
+		c.last, c.lastTimed = at, length
+	}
+	if strings.HasPrefix(p.Flags, "K") {
+		if c.keyed {
+			c.keyGap = max(c.keyGap, at-c.key)
+		} else {
+			c.keyed, c.firstKey = true, at
+		}
+		c.key = at
+	}
+	i, _ := slices.BinarySearch(c.waiting, at)
+	c.waiting = slices.Insert(c.waiting, i, at)
+	if len(c.waiting) > reorder {
+		c.show(c.waiting[0])
+		c.waiting = slices.Delete(c.waiting, 0, 1)
+	}
+}
+
+// show takes the next packet in the order of times.
+func (c *clock) show(at float64) {
+	if c.any {
+		c.gap = max(c.gap, at-c.shown)
+	}
+	c.any, c.shown = true, at
+}
+
+// tell writes down what was measured.
+func (c *clock) tell(s *Stream) {
+	for _, at := range c.waiting {
+		c.show(at)
+	}
+	c.waiting = nil
+	s.Packets = c.packets
+	if !c.timed {
+		// A bare stream without times begins at 0, and its pictures come one after the other.
+		s.End, s.Untimed = micro(c.sum), true
+		return
+	}
+	s.Begin, s.End = c.first, micro(c.end)
+	if c.lastTimed == 0 && c.packets > 1 {
+		// The last packet does not tell its length: it is taken to be the usual one.
+		s.End = max(s.End, c.last+(c.last-c.first)/float64(c.packets-1))
+	}
+	if s.Kind == "video" && c.keyed {
+		s.Begin = max(s.Begin, c.firstKey)
+		s.KeyGap = micro(max(c.keyGap, s.End-c.key))
+	}
+	s.Gap = micro(max(c.gap, s.End-c.last))
+}
+
+// jumps tells whether a step between the times at which two packets of a stream are decoded is none that a recording
+// makes: its parts were joined, each with its own times. ffmpeg counts the same.
+func jumps(step float64) bool { return step < -0.1 || step > 10 }
+
+// joinable are the containers, by the first of their names, whose parts may be joined as files are, and in which ffmpeg
+// puts the parts' times behind each other.
+var joinable = map[string]bool{"mpegts": true, "mpeg": true, "ogg": true}
+
+// joiner puts the times of joined parts behind each other, as ffmpeg does when it decodes them.
+type joiner struct {
+	offset float64
+	next   map[int]float64 // by stream: when the next packet is decoded
+}
+
+// move moves a packet of picture or sound to its time in the whole.
+func (j *joiner) move(p packet) packet {
+	dts, ok := instant(p.DTS)
+	if !ok {
+		return p
+	}
+	dts += j.offset
+	if next, ok := j.next[p.Stream]; ok {
+		if step := dts - next; jumps(step) {
+			j.offset -= step
+			dts -= step
+		}
+	}
+	length, _ := instant(p.Duration)
+	j.next[p.Stream] = dts + max(length, 0)
+	p.DTS = strconv.FormatFloat(dts, 'f', 6, 64)
+	if pts, ok := instant(p.PTS); ok {
+		p.PTS = strconv.FormatFloat(pts+j.offset, 'f', 6, 64)
+	}
+	return p
+}
