@@ -60,6 +60,7 @@ A pack that was stopped goes on where it was with the same command. Clips that c
 			}
 			fmt.Fprintf(stderr, "clips:      %d in %s\n", report.Good, args[0])
 			printBad(stderr, "refused", report.Bad)
+			printBad(stderr, "remarks", report.Remarks)
 			how := pack.Options{
 				FPS: spec.FPS, Size: spec.Size, Rate: spec.Rate, LabelColumn: data.label,
 				ShardBytes: int64(shardMB) << 20, MaxSeconds: longest, Workers: data.workers,

@@ -36,6 +36,7 @@ func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Sou
 	}
 	fmt.Fprintln(notes)
 	printBad(notes, "refused", report.Bad)
+	printBad(notes, "remarks", report.Remarks)
 	return src, nil
 }
 
@@ -96,6 +97,7 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 	}
 	fmt.Fprintf(notes, "clips: %d in %s\n", report.Good, dir)
 	printBad(notes, "refused", report.Bad)
+	printBad(notes, "remarks", report.Remarks)
 	if report.Unlabeled > 0 {
 		fmt.Fprintf(notes, "unlabelled: %s left aside\n", count(report.Unlabeled, "clip"))
 	}
