@@ -32,9 +32,6 @@ type BankTensor struct {
 // BankNormsAttrs lists the tensors whose norms are taken.
 type BankNormsAttrs struct{ Tensors []BankTensor }
 
-// maxBanks is the number of banks that BankNorms takes.
-const maxBanks = 1024
-
 // normChunk is the number of elements that one row of square_sums adds.
 const normChunk = 4096
 
