@@ -77,9 +77,6 @@ func (f flash) chunks() (out []int) {
 	return out
 }
 
-// ahead reports whether a step fetches the next one's rows to registers before its own work. The gradients have none left.
-func (f flash) ahead() bool { return false }
-
 // weight is the place of the weights of the thread's rows in column number i of a four of columns.
 func (f flash) weight(four string, i int) string {
 	if f.rows == 32 {
@@ -185,32 +182,13 @@ func (w *flashWriter) walk(steps []step) {
 			w.line("var %s%d_next = vec4<f32>(0.0);", tile, i)
 		}
 	}
-	var full []int // steps that fill tiles
-	for i, s := range steps {
-		if len(s.pieces) > 0 {
-			full = append(full, i)
-		}
-	}
-	if w.ahead() {
-		w.fetch(steps[full[0]], "0u")
-	}
 	w.line("for (var start = 0u; start < params.tokens; start += 32u) {")
-	done := 0
 	for _, s := range steps {
 		if len(s.pieces) > 0 {
-			if !w.ahead() {
-				w.fetch(s, "start")
-			}
+			w.fetch(s)
 			w.barrier()
 			w.put(s)
 			w.barrier()
-			if done++; w.ahead() {
-				if done < len(full) {
-					w.fetch(steps[full[done]], "start")
-				} else {
-					w.fetch(steps[full[0]], "start + 32u")
-				}
-			}
 		}
 		s.work()
 	}
@@ -225,14 +203,14 @@ func (w *flashWriter) each(tile string) int {
 	return 128 / w.rows
 }
 
-// fetch reads the rows of a step, of the block that starts at a column. Past the end stands the last row again, past the head
+// fetch reads the rows of a step. Past the end stands the last row again, past the head
 // its last element. Each thread has one place in a four of rows, so that what it stores lies at known distances.
-func (w *flashWriter) fetch(s step, block string) {
+func (w *flashWriter) fetch(s step) {
 	for _, p := range s.pieces {
 		for i := range w.each(p.tile) {
 			from, row, at, width := "first + ty * 4u", i, p.at, p.width
 			if p.tile == "b" {
-				from = block + p.start
+				from = "start" + p.start
 				switch wide := p.width > flashChunk; {
 				case !wide && w.rows == 32:
 					from += " + ty * 4u"
