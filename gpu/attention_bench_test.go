@@ -34,7 +34,7 @@ func BenchmarkAttention(b *testing.B) {
 					continue
 				}
 			}
-			for _, variant := range []string{"flash", "fused", "group", "thread"} {
+			for _, variant := range []string{"flash", "flash64", "fused", "group", "thread"} {
 				b.Run(fmt.Sprintf("%s/%dx%d/%s", name, c.tokens, c.dim, variant), func(b *testing.B) {
 					d := shared(b)
 					rng := rand.New(rand.NewPCG(1, 2))

@@ -14,7 +14,7 @@ func TestAttentionShapes(t *testing.T) {
 		attrs, y, rows := op.AttentionAttrs{Heads: 2}, graph.Shape{shape[0], shape[1], shape[2] / 3}, graph.Shape{shape[0], 2, shape[1]}
 		attrsOf := map[string]any{"attention": attrs, "attention_grad": attrs, "attention_probs": op.ProbsAttrs{AttentionAttrs: attrs, Queries: shape[1] - 1}}
 		for name, shapes := range map[string][]graph.Shape{"attention": {shape}, "attention_probs": {shape}, "attention_grad": {shape, y, rows, y}} {
-			for _, variant := range []string{"flash", "fused", "thread", "group"} {
+			for _, variant := range []string{"flash", "flash64", "fused", "thread", "group"} {
 				t.Run(fmt.Sprint(name, shape, variant), func(t *testing.T) {
 					check(t, shared(t), force(variant), find(t, name), attrsOf[name], shapes, 0)
 				})

@@ -17,7 +17,7 @@ func TestExpectedTexts(t *testing.T) {
 	for _, name := range []string{
 		"matmul:r8x8/64,nn,a4,b4,c4", "matmul:r16x16/8,tn,a4,b1,c1", "matmul:r32x16/8,nt,a1,b4,c4",
 		"matmul:t4x4/8x8,nn,a4,b4,c4", "matmul:t8x8/16x16,tn,a1,b1,c1", "matmul:p8x8/16x16,nt,a4,b4,c4",
-		"flash:forward/16", "flash:overlap/16", "flash:keys/8", "flash:queries/20",
+		"flash:forward/64x16", "flash:overlap/64x16", "flash:keys/32x8", "flash:queries/64x20",
 	} {
 		entry := "matmul"
 		if part, ok := strings.CutPrefix(name, flashPrefix); ok {
@@ -82,7 +82,7 @@ func TestOverlay(t *testing.T) {
 
 // A name that no kernel of attention can have is refused.
 func TestFlashNames(t *testing.T) {
-	for _, name := range []string{"flash:forward/0", "flash:keys/33", "flash:values/8", "flash:keys"} {
+	for _, name := range []string{"flash:forward/32x0", "flash:keys/32x33", "flash:values/32x8", "flash:keys/48x8", "flash:keys"} {
 		if _, err := Load(name, "keys", nil, nil); err == nil {
 			t.Errorf("%s was loaded", name)
 		}

@@ -10,14 +10,15 @@ import (
 // rowsParams is struct Params of attention.wgsl.
 type rowsParams struct{ Rows, Cols, First uint32 }
 
-// The variants of attention: "flash" and "fused" never store the scores, the first with tiles of queries, keys and values in
-// workgroup memory, the second with a row to a thread; the others store them and take their softmax by one thread or one
+// The variants of attention: "flash", "flash64" and "fused" never store the scores, the first two with tiles of queries, keys
+// and values in workgroup memory, 32 or 64 rows to a workgroup, the third with a row to a thread; the others store them and take their softmax by one thread or one
 // workgroup a row. Barriers are dear on software adapters.
 const (
-	flash  = "flash"
-	fused  = "fused"
-	thread = "thread"
-	group  = "group"
+	flash   = "flash"
+	flash64 = "flash64"
+	fused   = "fused"
+	thread  = "thread"
+	group   = "group"
 )
 
 // scoreVariants are the variants that store the scores.
@@ -38,7 +39,7 @@ func attentionVariants(n *graph.Node, t graph.Target) []string {
 	s := attentionShape{tokens, heads, width}
 	var whole []string
 	if s.flashable(batch) {
-		whole = append(whole, flash)
+		whole = s.flashes()
 	}
 	if s.fusable(batch) {
 		whole = append(whole, fused)
@@ -56,10 +57,11 @@ func attentionGradVariants(n *graph.Node, t graph.Target) []string {
 	switch s := (attentionShape{tokens, heads, width}); {
 	case !s.flashable(batch):
 		return list
-	case t.Class == graph.Software:
-		return append(list, flash)
+	case t.Class == graph.Software, t.Class == graph.Discrete && s.few():
+		return append(list, s.flashes()...)
+	default:
+		return append(s.flashes(), list...)
 	}
-	return append([]string{flash}, list...)
 }
 
 // attentionRows runs a row kernel of attention.wgsl in place on x; first is the first row of further tensors.
@@ -150,32 +152,49 @@ func (s attentionShape) flashable(batch int) bool {
 	return s.width%4 == 0 && s.width <= flashWidth && s.flashTrips() < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
 }
 
-// flashTrips bounds the loop turns of one thread: for every 32 tokens four steps at most that each fill two tiles and go
-// through a head's width or 32 tokens, by parts of a head.
+// flashTrips bounds the loop turns of one thread: for every 32 tokens twice the vectors of a head, and for every two chunks
+// of eight vectors twice 32 tokens by four.
 func (s attentionShape) flashTrips() int {
-	chunk := min(s.width/4, 16)
-	chunks := graph.CeilDiv(s.width/4, 16)
-	fill := graph.CeilDiv(32*chunk, 64)
-	return graph.CeilDiv(s.tokens, 32)*(1+chunks*(2*(2*fill+chunk)+2*(fill+16))) + fill
+	return graph.CeilDiv(s.tokens, 32) * (1 + 2*s.width/4 + 2*8*graph.CeilDiv(s.width, 64))
 }
 
-// flash is a dispatch of one of those kernels, which has so many rows to a workgroup.
+// flashes are the variants of those kernels. The larger workgroup reads a key and a value half as often, and is the better
+// one unless it has many more rows that do not exist.
+func (s attentionShape) flashes() []string {
+	if 64*graph.CeilDiv(s.tokens, 64)*8 > 32*graph.CeilDiv(s.tokens, 32)*9 {
+		return []string{flash, flash64}
+	}
+	return []string{flash64, flash}
+}
+
+// few reports whether the gradient has so few tokens, with wide heads, that it is better made by products of matrices: there
+// are not enough workgroups of so much work to fill a large adapter.
+func (s attentionShape) few() bool { return s.tokens < 160 && s.width > 32 }
+
+// flashRows is the number of rows of a workgroup.
+func flashRows(variant string) int {
+	if variant == flash64 {
+		return 64
+	}
+	return 32
+}
+
+// flash is a dispatch of one of those kernels, by workgroups of so many rows.
 func (s attentionShape) flash(batch, rows int, kernel string, binds ...graph.Bind) graph.Dispatch {
 	return graph.Dispatch{
-		Shader: fmt.Sprintf("flash:%s/%d", kernel, s.width/4), Entry: kernel, Binds: binds,
+		Shader: fmt.Sprintf("flash:%s/%dx%d", kernel, rows, s.width/4), Entry: kernel, Binds: binds,
 		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
 		Groups: [3]int{graph.CeilDiv(s.tokens, rows), s.heads, batch}, Trips: s.flashTrips(),
 	}
 }
 
 // flashGrad is the launch of the gradient: the sums of O dO by row, then the gradients of keys and values, and of queries.
-func (s attentionShape) flashGrad(batch int) graph.Launch {
+func (s attentionShape) flashGrad(batch, rows int) graph.Launch {
 	delta := bind("delta", graph.Scratch(0))
 	binds := []graph.Bind{bindIn("x", 0), bindIn("dy", 3), bindIn("lse", 2), delta, bindOut()}
+	overlap := s.flash(batch, 64, "overlap", bindIn("o", 1), bindIn("dy", 3), delta)
 	return graph.Launch{Scratch: []int{batch * s.heads * s.tokens}, Dispatches: []graph.Dispatch{
-		s.flash(batch, 64, "overlap", bindIn("o", 1), bindIn("dy", 3), delta),
-		s.flash(batch, 32, "keys", binds...),
-		s.flash(batch, 32, "queries", binds...),
+		overlap, s.flash(batch, rows, "keys", binds...), s.flash(batch, rows, "queries", binds...),
 	}}
 }
 
@@ -217,8 +236,8 @@ func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
 	switch t.Variant {
-	case flash:
-		return launch(s.flash(batch, 32, "forward", bindIn("x", 0), bindOut(), bind("lse", graph.Result(1))))
+	case flash, flash64:
+		return launch(s.flash(batch, flashRows(t.Variant), "forward", bindIn("x", 0), bindOut(), bind("lse", graph.Result(1))))
 	case fused:
 		return s.fused(batch)
 	}
@@ -255,8 +274,8 @@ func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
 	s := attentionShape{tokens, heads, width}
-	if t.Variant == flash {
-		return s.flashGrad(batch)
+	if t.Variant == flash || t.Variant == flash64 {
+		return s.flashGrad(batch, flashRows(t.Variant))
 	}
 	parts := attentionParts(batch, heads, tokens*tokens)
 	size := parts[0].size() * tokens * tokens

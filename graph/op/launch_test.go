@@ -346,9 +346,8 @@ func TestTripsByHand(t *testing.T) {
 		{graph.Case{Name: "pair_distance_grad", Shapes: rows(graph.Shape{3, 7}, graph.Shape{41, 7}, graph.Shape{3, 41})}, graph.Discrete, "", []int{41}},
 		// Sixteen tokens, though there are five: one turn, one load, twice (a turn and a vector), a vector; two vectors beside.
 		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "fused", []int{1 + 1 + 2*16*2 + 1 + 2}},
-		// A block of 32, of one vector: a turn and four steps at most that fill two tiles by a load or go through a vector or 32
-		// tokens by two; a load beside.
-		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "flash", []int{1 + 2*(2+1) + 2*(1+16) + 1}},
+		// A block of 32: a turn, the one vector of a head twice, and 32 tokens by four, twice.
+		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "flash", []int{1 + 2*1 + 2*8}},
 		{graph.Case{Name: "permute", Shapes: rows(graph.Shape{5, 3}), Attrs: []int{1, 0}}, graph.Discrete, "", []int{8 + 4*(1+8)}},
 		// Tiles take a turn for sixteen terms, and eight inside; registers one for four terms of the
 		// 112 that a piece may have, and one for each that remains.

@@ -15,9 +15,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> delta: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
 
-var<workgroup> a: array<array<vec4<f32>, 8>, 32>;
-var<workgroup> b: array<array<vec4<f32>, 8>, 32>;
-var<workgroup> p: array<array<vec4<f32>, 8>, 32>;
+var<workgroup> a: array<array<array<vec4<f32>, 8>, 4>, 8>;
+var<workgroup> b: array<array<array<vec4<f32>, 8>, 4>, 8>;
 
 @compute @workgroup_size(64)
 fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) t: u32) {
@@ -29,15 +28,41 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = group.x * 32u;
     let ty = t / 8u;
     let tx = t % 8u;
-    var k0_0_0 = vec4<f32>(0.0);
-    var k1_0_0 = vec4<f32>(0.0);
-    var k2_0_0 = vec4<f32>(0.0);
-    var k3_0_0 = vec4<f32>(0.0);
-    var v0_0_0 = vec4<f32>(0.0);
-    var v1_0_0 = vec4<f32>(0.0);
-    var v2_0_0 = vec4<f32>(0.0);
-    var v3_0_0 = vec4<f32>(0.0);
+    var k0_0 = vec4<f32>(0.0);
+    var k1_0 = vec4<f32>(0.0);
+    var k2_0 = vec4<f32>(0.0);
+    var k3_0 = vec4<f32>(0.0);
+    var v0_0 = vec4<f32>(0.0);
+    var v1_0 = vec4<f32>(0.0);
+    var v2_0 = vec4<f32>(0.0);
+    var v3_0 = vec4<f32>(0.0);
+    var a0_next = vec4<f32>(0.0);
+    var a1_next = vec4<f32>(0.0);
+    var a2_next = vec4<f32>(0.0);
+    var a3_next = vec4<f32>(0.0);
+    var b0_next = vec4<f32>(0.0);
+    var b1_next = vec4<f32>(0.0);
+    var b2_next = vec4<f32>(0.0);
+    var b3_next = vec4<f32>(0.0);
     for (var start = 0u; start < params.tokens; start += 32u) {
+        a0_next = x[at_x + 2u * dim + min(first + ty * 4u + 0u, last) * (3u * dim) + 0u + tx];
+        a1_next = x[at_x + 2u * dim + min(first + ty * 4u + 1u, last) * (3u * dim) + 0u + tx];
+        a2_next = x[at_x + 2u * dim + min(first + ty * 4u + 2u, last) * (3u * dim) + 0u + tx];
+        a3_next = x[at_x + 2u * dim + min(first + ty * 4u + 3u, last) * (3u * dim) + 0u + tx];
+        b0_next = dy[at_y + min(start + ty * 4u + 0u, last) * (1u * dim) + 0u + tx];
+        b1_next = dy[at_y + min(start + ty * 4u + 1u, last) * (1u * dim) + 0u + tx];
+        b2_next = dy[at_y + min(start + ty * 4u + 2u, last) * (1u * dim) + 0u + tx];
+        b3_next = dy[at_y + min(start + ty * 4u + 3u, last) * (1u * dim) + 0u + tx];
+        workgroupBarrier();
+        a[ty][0u][tx] = a0_next;
+        a[ty][1u][tx] = a1_next;
+        a[ty][2u][tx] = a2_next;
+        a[ty][3u][tx] = a3_next;
+        b[ty][0u][tx ^ (ty)] = b0_next;
+        b[ty][1u][tx ^ (ty)] = b1_next;
+        b[ty][2u][tx ^ (ty)] = b2_next;
+        b[ty][3u][tx ^ (ty)] = b3_next;
+        workgroupBarrier();
         var g0_0 = 0.0;
         var g1_0 = 0.0;
         var g2_0 = 0.0;
@@ -54,25 +79,13 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var g1_3 = 0.0;
         var g2_3 = 0.0;
         var g3_3 = 0.0;
-        workgroupBarrier();
-        for (var e = t; e < 256u; e += 64u) {
-            let r = e / 8u;
-            let c = e % 8u;
-            a[r][c] = x[at_x + 2u * dim + min(first + r, last) * (3u * dim) + 0u + c];
-        }
-        for (var e = t; e < 256u; e += 64u) {
-            let r = e / 8u;
-            let c = e % 8u;
-            b[r][c ^ (r & 7u)] = dy[at_y + min(start + r, last) * (1u * dim) + 0u + c];
-        }
-        workgroupBarrier();
         for (var d = 0u; d < 8u; d++) {
             let c = d ^ tx;
-            let a0 = a[ty * 4u + 0u][d];
-            let a1 = a[ty * 4u + 1u][d];
-            let a2 = a[ty * 4u + 2u][d];
-            let a3 = a[ty * 4u + 3u][d];
-            let b0 = b[tx + 0u][c];
+            let a0 = a[ty][0][d];
+            let a1 = a[ty][1][d];
+            let a2 = a[ty][2][d];
+            let a3 = a[ty][3][d];
+            let b0 = b[tx][0][c];
             g0_0 = fma(a0.x, b0.x, g0_0);
             g1_0 = fma(a1.x, b0.x, g1_0);
             g2_0 = fma(a2.x, b0.x, g2_0);
@@ -89,7 +102,7 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             g1_0 = fma(a1.w, b0.w, g1_0);
             g2_0 = fma(a2.w, b0.w, g2_0);
             g3_0 = fma(a3.w, b0.w, g3_0);
-            let b1 = b[tx + 8u][c];
+            let b1 = b[tx][1][c];
             g0_1 = fma(a0.x, b1.x, g0_1);
             g1_1 = fma(a1.x, b1.x, g1_1);
             g2_1 = fma(a2.x, b1.x, g2_1);
@@ -106,7 +119,7 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             g1_1 = fma(a1.w, b1.w, g1_1);
             g2_1 = fma(a2.w, b1.w, g2_1);
             g3_1 = fma(a3.w, b1.w, g3_1);
-            let b2 = b[tx + 16u][c];
+            let b2 = b[tx][2][c];
             g0_2 = fma(a0.x, b2.x, g0_2);
             g1_2 = fma(a1.x, b2.x, g1_2);
             g2_2 = fma(a2.x, b2.x, g2_2);
@@ -123,7 +136,7 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             g1_2 = fma(a1.w, b2.w, g1_2);
             g2_2 = fma(a2.w, b2.w, g2_2);
             g3_2 = fma(a3.w, b2.w, g3_2);
-            let b3 = b[tx + 24u][c];
+            let b3 = b[tx][3][c];
             g0_3 = fma(a0.x, b3.x, g0_3);
             g1_3 = fma(a1.x, b3.x, g1_3);
             g2_3 = fma(a2.x, b3.x, g2_3);
@@ -141,6 +154,24 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             g2_3 = fma(a2.w, b3.w, g2_3);
             g3_3 = fma(a3.w, b3.w, g3_3);
         }
+        a0_next = x[at_x + 1u * dim + min(first + ty * 4u + 0u, last) * (3u * dim) + 0u + tx];
+        a1_next = x[at_x + 1u * dim + min(first + ty * 4u + 1u, last) * (3u * dim) + 0u + tx];
+        a2_next = x[at_x + 1u * dim + min(first + ty * 4u + 2u, last) * (3u * dim) + 0u + tx];
+        a3_next = x[at_x + 1u * dim + min(first + ty * 4u + 3u, last) * (3u * dim) + 0u + tx];
+        b0_next = x[at_x + 0u * dim + min(start + ty * 4u + 0u, last) * (3u * dim) + 0u + tx];
+        b1_next = x[at_x + 0u * dim + min(start + ty * 4u + 1u, last) * (3u * dim) + 0u + tx];
+        b2_next = x[at_x + 0u * dim + min(start + ty * 4u + 2u, last) * (3u * dim) + 0u + tx];
+        b3_next = x[at_x + 0u * dim + min(start + ty * 4u + 3u, last) * (3u * dim) + 0u + tx];
+        workgroupBarrier();
+        a[ty][0u][tx] = a0_next;
+        a[ty][1u][tx] = a1_next;
+        a[ty][2u][tx] = a2_next;
+        a[ty][3u][tx] = a3_next;
+        b[ty][0u][tx ^ (ty)] = b0_next;
+        b[ty][1u][tx ^ (ty)] = b1_next;
+        b[ty][2u][tx ^ (ty)] = b2_next;
+        b[ty][3u][tx ^ (ty)] = b3_next;
+        workgroupBarrier();
         var s0_0 = 0.0;
         var s1_0 = 0.0;
         var s2_0 = 0.0;
@@ -157,25 +188,13 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var s1_3 = 0.0;
         var s2_3 = 0.0;
         var s3_3 = 0.0;
-        workgroupBarrier();
-        for (var e = t; e < 256u; e += 64u) {
-            let r = e / 8u;
-            let c = e % 8u;
-            a[r][c] = x[at_x + 1u * dim + min(first + r, last) * (3u * dim) + 0u + c];
-        }
-        for (var e = t; e < 256u; e += 64u) {
-            let r = e / 8u;
-            let c = e % 8u;
-            b[r][c ^ (r & 7u)] = x[at_x + 0u * dim + min(start + r, last) * (3u * dim) + 0u + c];
-        }
-        workgroupBarrier();
         for (var d = 0u; d < 8u; d++) {
             let c = d ^ tx;
-            let a0 = a[ty * 4u + 0u][d];
-            let a1 = a[ty * 4u + 1u][d];
-            let a2 = a[ty * 4u + 2u][d];
-            let a3 = a[ty * 4u + 3u][d];
-            let b0 = b[tx + 0u][c];
+            let a0 = a[ty][0][d];
+            let a1 = a[ty][1][d];
+            let a2 = a[ty][2][d];
+            let a3 = a[ty][3][d];
+            let b0 = b[tx][0][c];
             s0_0 = fma(a0.x, b0.x, s0_0);
             s1_0 = fma(a1.x, b0.x, s1_0);
             s2_0 = fma(a2.x, b0.x, s2_0);
@@ -192,7 +211,7 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             s1_0 = fma(a1.w, b0.w, s1_0);
             s2_0 = fma(a2.w, b0.w, s2_0);
             s3_0 = fma(a3.w, b0.w, s3_0);
-            let b1 = b[tx + 8u][c];
+            let b1 = b[tx][1][c];
             s0_1 = fma(a0.x, b1.x, s0_1);
             s1_1 = fma(a1.x, b1.x, s1_1);
             s2_1 = fma(a2.x, b1.x, s2_1);
@@ -209,7 +228,7 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             s1_1 = fma(a1.w, b1.w, s1_1);
             s2_1 = fma(a2.w, b1.w, s2_1);
             s3_1 = fma(a3.w, b1.w, s3_1);
-            let b2 = b[tx + 16u][c];
+            let b2 = b[tx][2][c];
             s0_2 = fma(a0.x, b2.x, s0_2);
             s1_2 = fma(a1.x, b2.x, s1_2);
             s2_2 = fma(a2.x, b2.x, s2_2);
@@ -226,7 +245,7 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             s1_2 = fma(a1.w, b2.w, s1_2);
             s2_2 = fma(a2.w, b2.w, s2_2);
             s3_2 = fma(a3.w, b2.w, s3_2);
-            let b3 = b[tx + 24u][c];
+            let b3 = b[tx][3][c];
             s0_3 = fma(a0.x, b3.x, s0_3);
             s1_3 = fma(a1.x, b3.x, s1_3);
             s2_3 = fma(a2.x, b3.x, s2_3);
@@ -244,90 +263,114 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             s2_3 = fma(a2.w, b3.w, s2_3);
             s3_3 = fma(a3.w, b3.w, s3_3);
         }
-        let q0 = start + tx + 0u;
+        let q0 = start + tx * 4u + 0u;
         let r0 = at_row + min(q0, last);
         let p0 = select(vec4<f32>(0.0), exp(params.scale * vec4<f32>(s0_0, s1_0, s2_0, s3_0) - vec4<f32>(lse[r0])), q0 < params.tokens);
         let d0 = params.scale * p0 * (vec4<f32>(g0_0, g1_0, g2_0, g3_0) - vec4<f32>(delta[r0]));
-        let q1 = start + tx + 8u;
+        let q1 = start + tx * 4u + 1u;
         let r1 = at_row + min(q1, last);
         let p1 = select(vec4<f32>(0.0), exp(params.scale * vec4<f32>(s0_1, s1_1, s2_1, s3_1) - vec4<f32>(lse[r1])), q1 < params.tokens);
         let d1 = params.scale * p1 * (vec4<f32>(g0_1, g1_1, g2_1, g3_1) - vec4<f32>(delta[r1]));
-        let q2 = start + tx + 16u;
+        let q2 = start + tx * 4u + 2u;
         let r2 = at_row + min(q2, last);
         let p2 = select(vec4<f32>(0.0), exp(params.scale * vec4<f32>(s0_2, s1_2, s2_2, s3_2) - vec4<f32>(lse[r2])), q2 < params.tokens);
         let d2 = params.scale * p2 * (vec4<f32>(g0_2, g1_2, g2_2, g3_2) - vec4<f32>(delta[r2]));
-        let q3 = start + tx + 24u;
+        let q3 = start + tx * 4u + 3u;
         let r3 = at_row + min(q3, last);
         let p3 = select(vec4<f32>(0.0), exp(params.scale * vec4<f32>(s0_3, s1_3, s2_3, s3_3) - vec4<f32>(lse[r3])), q3 < params.tokens);
         let d3 = params.scale * p3 * (vec4<f32>(g0_3, g1_3, g2_3, g3_3) - vec4<f32>(delta[r3]));
         workgroupBarrier();
-        p[tx + 0u][ty ^ tx] = d0;
-        p[tx + 8u][ty ^ tx] = d1;
-        p[tx + 16u][ty ^ tx] = d2;
-        p[tx + 24u][ty ^ tx] = d3;
-        a[tx + 0u][ty ^ tx] = p0;
-        a[tx + 8u][ty ^ tx] = p1;
-        a[tx + 16u][ty ^ tx] = p2;
-        a[tx + 24u][ty ^ tx] = p3;
+        a[tx][0][ty ^ (tx)] = d0;
+        a[tx][1][ty ^ (tx)] = d1;
+        a[tx][2][ty ^ (tx)] = d2;
+        a[tx][3][ty ^ (tx)] = d3;
         workgroupBarrier();
-        for (var k = 0u; k < 32u; k += 2u) {
-            let x0 = (k & 7u) + 0u;
-            let w0 = p[k + 0u][ty ^ x0];
-            let v0_0 = b[k + 0u][(tx ^ x0) + 0u];
-            let x1 = (k & 7u) + 1u;
-            let w1 = p[k + 1u][ty ^ x1];
-            let v1_0 = b[k + 1u][(tx ^ x1) + 0u];
-            k0_0_0 = fma(vec4<f32>(w0.x), v0_0, k0_0_0);
-            k1_0_0 = fma(vec4<f32>(w0.y), v0_0, k1_0_0);
-            k2_0_0 = fma(vec4<f32>(w0.z), v0_0, k2_0_0);
-            k3_0_0 = fma(vec4<f32>(w0.w), v0_0, k3_0_0);
-            k0_0_0 = fma(vec4<f32>(w1.x), v1_0, k0_0_0);
-            k1_0_0 = fma(vec4<f32>(w1.y), v1_0, k1_0_0);
-            k2_0_0 = fma(vec4<f32>(w1.z), v1_0, k2_0_0);
-            k3_0_0 = fma(vec4<f32>(w1.w), v1_0, k3_0_0);
+        for (var k = 0u; k < 8u; k++) {
+            let w0 = a[k][0][ty ^ (k)];
+            let b0_0 = b[k][0][tx ^ k];
+            k0_0 = fma(vec4<f32>(w0.x), b0_0, k0_0);
+            k1_0 = fma(vec4<f32>(w0.y), b0_0, k1_0);
+            k2_0 = fma(vec4<f32>(w0.z), b0_0, k2_0);
+            k3_0 = fma(vec4<f32>(w0.w), b0_0, k3_0);
+            let w1 = a[k][1][ty ^ (k)];
+            let b1_0 = b[k][1][tx ^ k];
+            k0_0 = fma(vec4<f32>(w1.x), b1_0, k0_0);
+            k1_0 = fma(vec4<f32>(w1.y), b1_0, k1_0);
+            k2_0 = fma(vec4<f32>(w1.z), b1_0, k2_0);
+            k3_0 = fma(vec4<f32>(w1.w), b1_0, k3_0);
+            let w2 = a[k][2][ty ^ (k)];
+            let b2_0 = b[k][2][tx ^ k];
+            k0_0 = fma(vec4<f32>(w2.x), b2_0, k0_0);
+            k1_0 = fma(vec4<f32>(w2.y), b2_0, k1_0);
+            k2_0 = fma(vec4<f32>(w2.z), b2_0, k2_0);
+            k3_0 = fma(vec4<f32>(w2.w), b2_0, k3_0);
+            let w3 = a[k][3][ty ^ (k)];
+            let b3_0 = b[k][3][tx ^ k];
+            k0_0 = fma(vec4<f32>(w3.x), b3_0, k0_0);
+            k1_0 = fma(vec4<f32>(w3.y), b3_0, k1_0);
+            k2_0 = fma(vec4<f32>(w3.z), b3_0, k2_0);
+            k3_0 = fma(vec4<f32>(w3.w), b3_0, k3_0);
         }
         workgroupBarrier();
-        for (var e = t; e < 256u; e += 64u) {
-            let r = e / 8u;
-            let c = e % 8u;
-            b[r][c ^ (r & 7u)] = dy[at_y + min(start + r, last) * (1u * dim) + 0u + c];
-        }
+        a[tx][0][ty ^ (tx)] = p0;
+        a[tx][1][ty ^ (tx)] = p1;
+        a[tx][2][ty ^ (tx)] = p2;
+        a[tx][3][ty ^ (tx)] = p3;
+        b0_next = dy[at_y + min(start + ty * 4u + 0u, last) * (1u * dim) + 0u + tx];
+        b1_next = dy[at_y + min(start + ty * 4u + 1u, last) * (1u * dim) + 0u + tx];
+        b2_next = dy[at_y + min(start + ty * 4u + 2u, last) * (1u * dim) + 0u + tx];
+        b3_next = dy[at_y + min(start + ty * 4u + 3u, last) * (1u * dim) + 0u + tx];
         workgroupBarrier();
-        for (var k = 0u; k < 32u; k += 2u) {
-            let x0 = (k & 7u) + 0u;
-            let w0 = a[k + 0u][ty ^ x0];
-            let v0_0 = b[k + 0u][(tx ^ x0) + 0u];
-            let x1 = (k & 7u) + 1u;
-            let w1 = a[k + 1u][ty ^ x1];
-            let v1_0 = b[k + 1u][(tx ^ x1) + 0u];
-            v0_0_0 = fma(vec4<f32>(w0.x), v0_0, v0_0_0);
-            v1_0_0 = fma(vec4<f32>(w0.y), v0_0, v1_0_0);
-            v2_0_0 = fma(vec4<f32>(w0.z), v0_0, v2_0_0);
-            v3_0_0 = fma(vec4<f32>(w0.w), v0_0, v3_0_0);
-            v0_0_0 = fma(vec4<f32>(w1.x), v1_0, v0_0_0);
-            v1_0_0 = fma(vec4<f32>(w1.y), v1_0, v1_0_0);
-            v2_0_0 = fma(vec4<f32>(w1.z), v1_0, v2_0_0);
-            v3_0_0 = fma(vec4<f32>(w1.w), v1_0, v3_0_0);
+        b[ty][0u][tx] = b0_next;
+        b[ty][1u][tx] = b1_next;
+        b[ty][2u][tx] = b2_next;
+        b[ty][3u][tx] = b3_next;
+        workgroupBarrier();
+        for (var k = 0u; k < 8u; k++) {
+            let w0 = a[k][0][ty ^ (k)];
+            let b0_0 = b[k][0][tx];
+            v0_0 = fma(vec4<f32>(w0.x), b0_0, v0_0);
+            v1_0 = fma(vec4<f32>(w0.y), b0_0, v1_0);
+            v2_0 = fma(vec4<f32>(w0.z), b0_0, v2_0);
+            v3_0 = fma(vec4<f32>(w0.w), b0_0, v3_0);
+            let w1 = a[k][1][ty ^ (k)];
+            let b1_0 = b[k][1][tx];
+            v0_0 = fma(vec4<f32>(w1.x), b1_0, v0_0);
+            v1_0 = fma(vec4<f32>(w1.y), b1_0, v1_0);
+            v2_0 = fma(vec4<f32>(w1.z), b1_0, v2_0);
+            v3_0 = fma(vec4<f32>(w1.w), b1_0, v3_0);
+            let w2 = a[k][2][ty ^ (k)];
+            let b2_0 = b[k][2][tx];
+            v0_0 = fma(vec4<f32>(w2.x), b2_0, v0_0);
+            v1_0 = fma(vec4<f32>(w2.y), b2_0, v1_0);
+            v2_0 = fma(vec4<f32>(w2.z), b2_0, v2_0);
+            v3_0 = fma(vec4<f32>(w2.w), b2_0, v3_0);
+            let w3 = a[k][3][ty ^ (k)];
+            let b3_0 = b[k][3][tx];
+            v0_0 = fma(vec4<f32>(w3.x), b3_0, v0_0);
+            v1_0 = fma(vec4<f32>(w3.y), b3_0, v1_0);
+            v2_0 = fma(vec4<f32>(w3.z), b3_0, v2_0);
+            v3_0 = fma(vec4<f32>(w3.w), b3_0, v3_0);
         }
     }
     if (first + ty * 4u + 0u < params.tokens) {
         let to = at_x + dim + (first + ty * 4u + 0u) * (3u * dim) + tx;
-        y[to + 0u * dim + 0u] = k0_0_0;
-        y[to + 1u * dim + 0u] = v0_0_0;
+        y[to + 0u * dim + 0u] = k0_0;
+        y[to + 1u * dim + 0u] = v0_0;
     }
     if (first + ty * 4u + 1u < params.tokens) {
         let to = at_x + dim + (first + ty * 4u + 1u) * (3u * dim) + tx;
-        y[to + 0u * dim + 0u] = k1_0_0;
-        y[to + 1u * dim + 0u] = v1_0_0;
+        y[to + 0u * dim + 0u] = k1_0;
+        y[to + 1u * dim + 0u] = v1_0;
     }
     if (first + ty * 4u + 2u < params.tokens) {
         let to = at_x + dim + (first + ty * 4u + 2u) * (3u * dim) + tx;
-        y[to + 0u * dim + 0u] = k2_0_0;
-        y[to + 1u * dim + 0u] = v2_0_0;
+        y[to + 0u * dim + 0u] = k2_0;
+        y[to + 1u * dim + 0u] = v2_0;
     }
     if (first + ty * 4u + 3u < params.tokens) {
         let to = at_x + dim + (first + ty * 4u + 3u) * (3u * dim) + tx;
-        y[to + 0u * dim + 0u] = k3_0_0;
-        y[to + 1u * dim + 0u] = v3_0_0;
+        y[to + 0u * dim + 0u] = k3_0;
+        y[to + 1u * dim + 0u] = v3_0;
     }
 }
