@@ -105,10 +105,11 @@ func TestWrongVariant(t *testing.T) {
 	one, err := alone(tasks[0].node)
 	require.NoError(t, err)
 	require.NoError(t, one.compute(t.Context()))
-	_, err = one.time(t.Context(), d, "serial", 1)
+	e, err := one.prepare(t.Context(), d, "serial")
 	require.NoError(t, err)
+	require.NoError(t, e.Close())
 	one.want[0][77] += 0.1
-	_, err = one.time(t.Context(), d, "serial", 1)
+	_, err = one.prepare(t.Context(), d, "serial")
 	require.ErrorContains(t, err, "is allowed")
 
 	tasks[0].Variants = []string{"sideways"}
