@@ -30,6 +30,8 @@ type Choice struct {
 	Variant string             `json:"variant"`
 	Kernels string             `json:"kernels"` // digest of the variants' texts
 	Seconds map[string]float64 `json:"seconds"`
+	// Use is whether a whole graph was faster with it, and those chosen with it: a node alone finds its inputs in caches.
+	Use bool `json:"use"`
 }
 
 // Folder is where choices are kept: a folder of the user's cache.
@@ -113,7 +115,7 @@ func (c *Cache) Graph(ctx context.Context, dev *gpu.Device, g *graph.Graph, agai
 		if err != nil {
 			return r, errors.Join(err, c.Save())
 		}
-		c.Choices[t.Key] = Choice{tried.Best, kernels, tried.Seconds}
+		c.Choices[t.Key] = Choice{Variant: tried.Best, Kernels: kernels, Seconds: tried.Seconds}
 		r.Tried = append(r.Tried, *tried)
 	}
 	if progress != nil {
@@ -122,7 +124,22 @@ func (c *Cache) Graph(ctx context.Context, dev *gpu.Device, g *graph.Graph, agai
 	return r, c.Save()
 }
 
-// Device gives a device that compiles with the cache's choices, where they are for its kernels, and with the defaults elsewhere.
+// Use says of all that is known of a graph's tasks whether it is used, and saves the cache.
+func (c *Cache) Use(dev *gpu.Device, g *graph.Graph, yes bool) error {
+	tasks, err := Tasks(dev, g)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if choice, ok := c.Choices[t.Key]; ok {
+			choice.Use = yes
+			c.Choices[t.Key] = choice
+		}
+	}
+	return c.Save()
+}
+
+// Device gives a device that compiles with the choices in use, where they are for its kernels, and with the defaults elsewhere.
 func (c *Cache) Device(dev *gpu.Device) graph.Device {
 	return &tuned{Device: dev, cache: c, known: map[string]string{}}
 }
@@ -141,7 +158,7 @@ func (t *tuned) choose(n *graph.Node, variants []string) string {
 	v, seen := t.known[k]
 	if !seen {
 		task := &Task{Key: k, Variants: variants, node: n}
-		if ok, err := t.cache.Known(task, t.Adapter().Class); ok && err == nil {
+		if ok, err := t.cache.Known(task, t.Adapter().Class); ok && err == nil && t.cache.Choices[k].Use {
 			v = t.cache.Choices[k].Variant
 		}
 		t.known[k] = v

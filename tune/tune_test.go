@@ -68,9 +68,11 @@ func TestGraph(t *testing.T) {
 	assert.Equal(t, 2, r.Known)
 	for _, want := range []string{"serial", "shared"} {
 		for k, choice := range c.Choices {
-			choice.Variant = want
+			choice.Variant, choice.Use = want, false
 			c.Choices[k] = choice
 		}
+		assert.Equal(t, tasks[0].Variants[0], c.Device(d).(*tuned).choose(tasks[0].node, tasks[0].Variants), "not in use yet")
+		require.NoError(t, c.Use(d, g, true))
 		dev := c.Device(d).(*tuned)
 		assert.Equal(t, want, dev.choose(tasks[0].node, tasks[0].Variants))
 		e, err := dev.Compile(g, graph.PlanOptions{})

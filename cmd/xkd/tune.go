@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/bench"
 	"goxkd/gpu"
 	"goxkd/graph"
 	"goxkd/tune"
@@ -32,8 +34,9 @@ func newTune() *cobra.Command {
 		Use:   "tune",
 		Short: "Find the fastest kernels of a configuration on this device",
 		Long: `Tune times the variants of every kernel at the shapes of a training step, after it has compared each with the CPU path, and
-keeps the choice in the user's cache folder. train and bench use it from then on (--tune off does not). It holds for this adapter, driver
-and these kernels, and for these shapes: another preset or batch is tuned anew, but for what they share.
+keeps the choice in the user's cache folder, if whole steps are faster with it. train and bench use it from then on (--tune
+off does not). It holds for this adapter, driver and these kernels, and for these shapes: another preset or batch is tuned
+anew, but for what they share.
 
 The choice may change the order of sums, so a run that was begun before ends with other bits after it.`,
 		Example: "  xkd tune --preset base --batch 16\n  xkd tune --preset tiny --batch 64 --device 1",
@@ -97,11 +100,52 @@ func tuneStep(ctx context.Context, dev *gpu.Device, c xkd.Config, again bool, no
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(r.Tried) > 0 {
-		fmt.Fprintf(notes, "tuned:      %s in %s, %d known before; about %.1f ms a step gained\n",
-			count(len(r.Tried), "shape"), seconds(time.Since(began).Seconds()), r.Known, 1e3*r.Gain())
+	if len(r.Tried) == 0 {
+		return cache, r, nil
 	}
+	usual, chosen, err := compareSteps(ctx, dev, cache, step.Graph, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	verdict := "the choices are kept"
+	if chosen > stepGain*usual {
+		verdict = "the defaults stay"
+		if err := cache.Use(dev, step.Graph, false); err != nil {
+			return nil, nil, err
+		}
+	}
+	fmt.Fprintf(notes, "tuned:      %s in %s, %d known before; a step takes %.1f ms with the defaults and %.1f ms with the choices: %s\n",
+		count(len(r.Tried), "shape"), seconds(time.Since(began).Seconds()), r.Known, 1e3*usual, 1e3*chosen, verdict)
 	return cache, r, nil
+}
+
+// stepGain is the part of the defaults' time that a step with the choices must not exceed for them to be kept.
+const stepGain = 0.99
+
+// compareSteps times whole steps with the defaults and with what was chosen.
+func compareSteps(ctx context.Context, dev *gpu.Device, cache *tune.Cache, g *graph.Graph, c xkd.Config) (usual, chosen float64, err error) {
+	if err := cache.Use(dev, g, true); err != nil {
+		return 0, 0, err
+	}
+	median := func(d graph.Device) (float64, error) {
+		t, err := xkd.New(c, d)
+		if err != nil {
+			return 0, err
+		}
+		defer t.Close()
+		times, _, err := bench.TimeSteps(ctx, t, 3, 5)
+		if err != nil {
+			return 0, err
+		}
+		return times.Median(), nil
+	}
+	if usual, err = median(dev); err == nil {
+		chosen, err = median(cache.Device(dev))
+	}
+	if err != nil {
+		return 0, 0, errors.Join(err, cache.Use(dev, g, false))
+	}
+	return usual, chosen, nil
 }
 
 func openTuned(dev *gpu.Device) (*tune.Cache, error) {
@@ -171,6 +215,6 @@ func printTuned(w io.Writer, c *tune.Cache, r *tune.Report) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d shapes known before, %d tried, about %.1f ms a step gained; kept in %s\n", r.Known, len(r.Tried), 1e3*r.Gain(), c.File())
+	_, err := fmt.Fprintf(w, "%d shapes known before, %d tried; kept in %s\n", r.Known, len(r.Tried), c.File())
 	return err
 }
