@@ -7,6 +7,8 @@ import "errors"
 var (
 	// ErrFolder means that a run's folder cannot be made or written.
 	ErrFolder = errors.New("the run's folder cannot be written")
+	// ErrLocked means that another run, which the message names, writes to the folder.
+	ErrLocked = errors.New("another run has the folder")
 	// ErrCheckpointExists means that a new run would overwrite a checkpoint.
 	ErrCheckpointExists = errors.New("a checkpoint is there already")
 	// ErrNoCheckpoint means that there is no file to load or to resume from.

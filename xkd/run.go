@@ -16,12 +16,6 @@ import (
 	"goxkd/media/views"
 )
 
-// Names of the files in a run's folder.
-const (
-	CheckpointFile = "checkpoint.safetensors"
-	MetricsFile    = "metrics.jsonl"
-)
-
 // RunOptions say where a run writes, and hold the hooks by which it is watched.
 type RunOptions struct {
 	Folder    string // for the checkpoint and the metrics; made if missing. "" writes nothing
@@ -78,16 +72,18 @@ type metric struct {
 
 // Run trains on a source to the configuration's last step. When ctx is cancelled it finishes the step, saves and returns a
 // summary with Stopped set. A run that was stopped and resumed gives the same bits as one that was not. Errors are
-// ErrFolder, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrContradiction, ErrDiverged, or the source's.
+// ErrFolder, ErrLocked, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrContradiction, ErrDiverged, or the source's.
 func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*Summary, error) {
 	if opt.SaveEvery <= 0 {
 		opt.SaveEvery = 500
 	}
 	keep := &record{}
 	if opt.Folder != "" {
-		if err := PrepareFolder(opt.Folder, opt.Resume); err != nil {
+		leave, err := enter(opt.Folder, opt.Resume)
+		if err != nil {
 			return nil, err
 		}
+		defer leave()
 		keep.checkpoint = filepath.Join(opt.Folder, CheckpointFile)
 		if opt.Resume {
 			l, err := LoadCheckpoint(keep.checkpoint)
@@ -98,7 +94,6 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 				return nil, err
 			}
 		}
-		var err error
 		if keep.metrics, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
 			return nil, err
 		}
@@ -221,30 +216,6 @@ func next(loader *views.Loader, n int) (list []*views.Batch, err error) {
 		list = append(list, b)
 	}
 	return list, nil
-}
-
-// PrepareFolder makes a run's folder, sees that it can be written (else ErrFolder) and that it holds a checkpoint to resume
-// (else ErrNoCheckpoint), or else none that would be overwritten (else ErrCheckpointExists). Run does it too; callers with
-// slow work before Run may ask earlier.
-func PrepareFolder(dir string, resume bool) error {
-	checkpoint := filepath.Join(dir, CheckpointFile)
-	_, err := os.Stat(checkpoint)
-	switch {
-	case resume && err != nil:
-		return fmt.Errorf("%s: %w", checkpoint, ErrNoCheckpoint)
-	case !resume && err == nil:
-		return fmt.Errorf("%s: %w", checkpoint, ErrCheckpointExists)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("%w: %w", ErrFolder, err)
-	}
-	probe, err := os.CreateTemp(dir, ".write-*")
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFolder, err)
-	}
-	probe.Close()
-	os.Remove(probe.Name())
-	return nil
 }
 
 // openMetrics opens the metrics file for appending after the lines of the steps up to done; later ones, of a run that

@@ -15,6 +15,7 @@ var remedies = []struct {
 	flag string // only where the command has this flag
 	text string
 }{
+	{xkd.ErrLocked, "out", "wait for it, or give another --out"},
 	{xkd.ErrCheckpointExists, "resume", "give --resume to go on from it, or another --out"},
 	{xkd.ErrNoCheckpoint, "resume", "leave out --resume to start anew"},
 	{xkd.ErrNoCheckpoint, "", "`xkd train` writes one into its output folder"},
