@@ -346,8 +346,11 @@ func TestCLIResume(t *testing.T) {
 	for _, how := range []struct {
 		name   string
 		signal syscall.Signal
-	}{{"interrupted", syscall.SIGINT}, {"terminated", syscall.SIGTERM}, {"killed", syscall.SIGKILL}} {
+	}{{"interrupted", syscall.SIGINT}, {"terminated", syscall.SIGTERM}, {"hung up", syscall.SIGHUP}, {"killed", syscall.SIGKILL}} {
 		t.Run(how.name, func(t *testing.T) {
+			if how.signal == syscall.SIGHUP {
+				hangsUp(t)
+			}
 			s := start(t, dir, small(steps, how.name, "--json", "--save-every", "3")...)
 			s.until(t, 4)
 			require.NoError(t, s.cmd.Process.Signal(how.signal))

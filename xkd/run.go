@@ -1,13 +1,10 @@
 package xkd
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,10 +19,20 @@ type RunOptions struct {
 	Resume    bool   // go on from the folder's checkpoint
 	SaveEvery int    // steps between checkpoints; 0 means 500
 	Workers   int    // goroutines that prepare clips; 0 means one per core
+	// Note is called, before Start, with what the run's user should know: a sentence without a full stop.
+	Note func(string)
 	// Start is called once, before the first step.
 	Start func(Start)
 	// Progress is called after every step.
 	Progress func(Progress)
+}
+
+func (o RunOptions) note(notes ...string) {
+	for _, n := range notes {
+		if o.Note != nil {
+			o.Note(n)
+		}
+	}
 }
 
 // Start describes a run that is about to begin.
@@ -61,15 +68,6 @@ type Summary struct {
 	Stopped    bool            `json:"stopped"` // before the last step, by the caller
 }
 
-// metric is one line of the metrics file.
-type metric struct {
-	Step    int                `json:"step"`
-	Losses  map[string]float32 `json:"losses"`
-	LR      float64            `json:"lr"`
-	Seconds float64            `json:"seconds"` // since this run began
-	Skipped int                `json:"skipped"`
-}
-
 // Run trains on a source to the configuration's last step. When ctx is cancelled it finishes the step, saves and returns a
 // summary with Stopped set. A run that was stopped and resumed gives the same bits as one that was not. Errors are
 // ErrFolder, ErrLocked, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrContradiction, ErrDiverged, or the source's.
@@ -94,9 +92,11 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 				return nil, err
 			}
 		}
-		if keep.metrics, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
+		var notes []string
+		if keep.metrics, notes, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
 			return nil, err
 		}
+		opt.note(notes...)
 		defer keep.metrics.Close()
 	}
 	loading, stopLoading := context.WithCancel(ctx)
@@ -216,33 +216,6 @@ func next(loader *views.Loader, n int) (list []*views.Batch, err error) {
 		list = append(list, b)
 	}
 	return list, nil
-}
-
-// openMetrics opens the metrics file for appending after the lines of the steps up to done; later ones, of a run that
-// was cut short after its last checkpoint, are dropped.
-func openMetrics(path string, done int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
-	}
-	var keep int64
-	r := bufio.NewReader(f)
-	for done > 0 {
-		line, err := r.ReadBytes('\n')
-		var m metric
-		if err != nil || json.Unmarshal(bytes.TrimSpace(line), &m) != nil || m.Step > done {
-			break
-		}
-		keep += int64(len(line))
-	}
-	if err = f.Truncate(keep); err == nil {
-		_, err = f.Seek(keep, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
-	}
-	return f, nil
 }
 
 // rate measures steps per second over a sliding window.

@@ -28,8 +28,8 @@ func newTrain() *cobra.Command {
 		Long: `Train learns from clips with video and sound; labels are not used. Without --data it trains on generated clips.
 
 The output folder gets checkpoint.safetensors, which holds the weights, the optimiser's state and the whole configuration, and
-metrics.jsonl with every loss of every step. Ctrl-C finishes the step, saves and says how to go on; a run that was stopped
-and resumed ends with the same bits as one that was not.`,
+metrics.jsonl with every loss of every step. Ctrl-C, SIGTERM and SIGHUP finish the step, save and say how to go on; a run
+that was stopped and resumed ends with the same bits as one that was not.`,
 		Example: `  xkd train                                        # nano network, generated clips
   xkd train --data videos/ --preset tiny --steps 20000 --batch 32 --out runs/mine
   xkd train --resume --out runs/mine               # go on where it stopped
@@ -84,6 +84,7 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 	defer t.Close()
 	s, err := t.Run(ctx, src, xkd.RunOptions{
 		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers,
+		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", text) },
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
 			fmt.Fprintf(stderr, "network:    %s, %s, %s trainable parameters\n", c.Preset, c.Variant, thousands(s.Parameters))
