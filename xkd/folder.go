@@ -14,6 +14,7 @@ import (
 // Names of the files in a run's folder.
 const (
 	CheckpointFile = "checkpoint.safetensors"
+	PreviousFile   = "checkpoint.previous.safetensors" // the one before
 	MetricsFile    = "metrics.jsonl"
 	LockFile       = ".lock" // there while a run goes on; says whose it is
 )
@@ -31,9 +32,10 @@ func PrepareFolder(dir string, resume bool) error {
 
 // enter prepares a run's folder and locks it until leave is called or the process ends.
 func enter(dir string, resume bool) (leave func(), err error) {
-	checkpoint := filepath.Join(dir, CheckpointFile)
+	checkpoint, previous := filepath.Join(dir, CheckpointFile), filepath.Join(dir, PreviousFile)
 	if resume && !exists(checkpoint) { // before a folder is made in vain
-		return nil, fmt.Errorf("%s: %w", checkpoint, ErrNoCheckpoint)
+		_, err := LoadCheckpoint(checkpoint)
+		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
@@ -52,6 +54,8 @@ func enter(dir string, resume bool) (leave func(), err error) {
 	switch there := exists(checkpoint); {
 	case there && !resume:
 		return nil, fmt.Errorf("%s: %w", checkpoint, ErrCheckpointExists)
+	case exists(previous) && !resume:
+		return nil, fmt.Errorf("%s: %w", previous, ErrCheckpointExists)
 	case !there && resume:
 		return nil, fmt.Errorf("%s: %w", checkpoint, ErrNoCheckpoint)
 	case err != nil:

@@ -75,7 +75,8 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 	if opt.SaveEvery <= 0 {
 		opt.SaveEvery = 500
 	}
-	keep := &record{}
+	keep := &record{saved: -1}
+	was := 0 // clips of the run that this one goes on from
 	if opt.Folder != "" {
 		leave, err := enter(opt.Folder, opt.Resume)
 		if err != nil {
@@ -91,6 +92,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			if err := t.Resume(l); err != nil {
 				return nil, err
 			}
+			keep.saved, was = t.done, l.Clips
 		}
 		var notes []string
 		if keep.metrics, notes, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
@@ -98,6 +100,9 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 		}
 		opt.note(notes...)
 		defer keep.metrics.Close()
+	}
+	if t.clips = src.Len(); was > 0 && t.clips != was {
+		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was, t.clips))
 	}
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
@@ -118,6 +123,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 type record struct {
 	checkpoint string
 	metrics    *os.File
+	saved      int // steps in the checkpoint, -1 for none
 }
 
 // step appends a line of metrics.
@@ -135,18 +141,19 @@ func (r *record) step(m metric) error {
 	return nil
 }
 
-// save writes the checkpoint, after the metrics that belong to it.
+// save writes the checkpoint, after the metrics that belong to it, unless it is there already. The one before stays.
 func (r *record) save(t *Trainer) error {
-	if r.metrics == nil {
+	if r.metrics == nil || r.saved == t.done {
 		return nil
 	}
 	err := r.metrics.Sync()
 	if err == nil {
-		err = t.Save(r.checkpoint)
+		err = t.saveKeeping(r.checkpoint, filepath.Join(filepath.Dir(r.checkpoint), PreviousFile))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFolder, err)
 	}
+	r.saved = t.done
 	return nil
 }
 
@@ -155,7 +162,6 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 	began := time.Now()
 	s := &Summary{Checkpoint: keep.checkpoint, Steps: t.done}
 	rate := newRate()
-	saved := -1
 	steps := t.Config.Train.Steps
 	for t.done < steps && ctx.Err() == nil {
 		batches, err := next(loader, t.MicroBatches())
@@ -193,15 +199,12 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 			if err := keep.save(t); err != nil {
 				return nil, err
 			}
-			saved = t.done
 		}
 	}
 	s.Stopped = t.done < steps
 	s.Seconds = time.Since(began).Seconds()
-	if saved != t.done {
-		if err := keep.save(t); err != nil {
-			return nil, err
-		}
+	if err := keep.save(t); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

@@ -30,6 +30,7 @@ type Trainer struct {
 	store  graph.Store
 	exec   graph.Executor
 	done   int // steps so far
+	clips  int // in the data set, once it is known
 }
 
 // New builds a configuration's step, allocates it on the device and draws the first weights. Errors are FieldErrors for

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,9 @@ var remedies = []struct {
 // remedied adds to an error what the user of a command can do about it.
 func remedied(cmd *cobra.Command, err error) string {
 	text := oneLine(err)
+	if damaged := (xkd.DamagedError{}); errors.As(err, &damaged) {
+		return fmt.Sprintf("%s: to use it: mv %s %s", text, damaged.Previous, damaged.Path)
+	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {
 			return text + ": " + r.text

@@ -140,6 +140,13 @@ func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 	if err != nil {
 		return c, err
 	}
+	// Paths that nothing has changed lead to where they led.
+	if c.Data.Path == l.Config.Data.Path && !f.cmd.Flags().Changed("data") {
+		c.Data.Path = l.Data().Path
+	}
+	if c.Data.Root == l.Config.Data.Root && !f.cmd.Flags().Changed("root") {
+		c.Data.Root = l.Data().Root
+	}
 	if planned := l.Config.Train.Steps; c.Train.Steps != planned {
 		if c.Train.Steps <= l.Done {
 			return c, usagef("--steps %d: the checkpoint has %d already; give more", c.Train.Steps, l.Done)
