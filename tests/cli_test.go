@@ -566,7 +566,7 @@ func TestCLIFormerCheckpoint(t *testing.T) {
 	require.NoError(t, f.Save(path))
 	xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "12", "--seeds", "1").succeeds(t)
 	xkdIn(t, dir, "config", "show", "run").succeeds(t)
-	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--set", "optimizer.lr=0.5").fails(t, 2, "optimizer.lr 0.5 contradicts the checkpoint, which has 0.001")
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--set", "optimizer.grad_clip=0.5").fails(t, 2, "optimizer.grad_clip 0.5 contradicts the checkpoint")
 	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--steps", "3").succeeds(t)
 	l, err := xkd.LoadCheckpoint(path)
 	require.NoError(t, err)

@@ -73,13 +73,17 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 	return f, nil
 }
 
-// Save writes a checkpoint; the file is replaced whole or not at all.
+// Save writes a checkpoint; the file is replaced whole or not at all. Weights that are not finite are not written: the error
+// is ErrDiverged.
 func (t *Trainer) Save(path string) error { return t.saveKeeping(path, "") }
 
 // saveKeeping keeps the checkpoint that was there as previous, unless that is empty.
 func (t *Trainer) saveKeeping(path, previous string) error {
 	f, err := t.Checkpoint()
 	if err != nil {
+		return err
+	}
+	if err := t.checkWeights(f); err != nil {
 		return err
 	}
 	return f.Replace(path, previous)
@@ -210,7 +214,7 @@ func (l *Loaded) Data() Data {
 	return d
 }
 
-// tensor finds a state's elements and checks their shape.
+// tensor finds a state's elements, and checks their shape and that they are numbers.
 func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	t, ok := l.File.Tensors[n.Name]
 	if !ok {
@@ -219,11 +223,12 @@ func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	if !n.Shape.Equal(t.Shape) {
 		return nil, fmt.Errorf("%w: %s: %s has shape %v, its configuration needs %v", ErrDamaged, l.Path, n.Name, graph.Shape(t.Shape), n.Shape)
 	}
-	return t.Data, nil
+	return t.Data, l.checkLoaded(n.Name, t.Data)
 }
 
-// movable are the settings that a resumed run may change: its length, and where the same clips stand now.
-var movable = []string{"train.steps", "data.path", "data.root"}
+// movable are the settings that a resumed run may change: its length, where the same clips stand now, and the learning rate,
+// which is what helps a run that has diverged.
+var movable = []string{"train.steps", "data.path", "data.root", "optimizer.lr"}
 
 // Contradictions are the settings in which a run differs from the checkpoint that it would go on from, besides those that a
 // resumed run may change.

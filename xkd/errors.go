@@ -17,7 +17,9 @@ var (
 	ErrDamaged = errors.New("no intact checkpoint")
 	// ErrContradiction means that a checkpoint was trained with other settings than those it should go on with.
 	ErrContradiction = errors.New("the checkpoint was trained with other settings")
-	// ErrDiverged means that a loss is not finite; the trainer cannot go on.
+	// ErrNotFinite means that weights of a checkpoint are infinite or no numbers.
+	ErrNotFinite = errors.New("not all weights are numbers")
+	// ErrDiverged means that a loss, a gradient or a weight is not finite; the trainer cannot go on. It is a DivergedError.
 	ErrDiverged = errors.New("training has diverged")
 	// ErrNoLabels means that clips to be judged by their classes have fewer than two.
 	ErrNoLabels = errors.New("the clips have no labels")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"goxkd/graph"
 	"goxkd/media"
 	"goxkd/media/views"
 )
@@ -19,6 +20,8 @@ type RunOptions struct {
 	Resume    bool   // go on from the folder's checkpoint
 	SaveEvery int    // steps between checkpoints; 0 means 500
 	Workers   int    // goroutines that prepare clips; 0 means one per core
+	// Reference, if there is one, names the first tensor that is not finite where a loss is not.
+	Reference graph.Device
 	// Note is called, before Start, with what the run's user should know: a sentence without a full stop.
 	Note func(string)
 	// Start is called once, before the first step.
@@ -70,7 +73,7 @@ type Summary struct {
 
 // Run trains on a source to the configuration's last step. When ctx is cancelled it finishes the step, saves and returns a
 // summary with Stopped set. A run that was stopped and resumed gives the same bits as one that was not. Errors are
-// ErrFolder, ErrLocked, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrContradiction, ErrDiverged, or the source's.
+// ErrFolder, ErrLocked, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrNotFinite, ErrContradiction, ErrDiverged, or the source's.
 func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*Summary, error) {
 	if opt.SaveEvery <= 0 {
 		opt.SaveEvery = 500
@@ -93,6 +96,9 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 				return nil, err
 			}
 			keep.saved, was = t.done, l.Clips
+			if lr, now := l.Config.Optimizer.LR, t.Config.Optimizer.LR; lr != now {
+				opt.note(fmt.Sprintf("optimizer.lr is %g from step %d on; it was %g", now, t.done+1, lr))
+			}
 		}
 		var notes []string
 		if keep.metrics, notes, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
@@ -150,6 +156,12 @@ func (r *record) save(t *Trainer) error {
 	if err == nil {
 		err = t.saveKeeping(r.checkpoint, filepath.Join(filepath.Dir(r.checkpoint), PreviousFile))
 	}
+	if d := (*DivergedError)(nil); errors.As(err, &d) {
+		if r.saved >= 0 {
+			d.Checkpoint, d.Done = r.checkpoint, r.saved
+		}
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFolder, err)
 	}
@@ -175,7 +187,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 		// A step is finished once begun: a half-run step would leave the weights undefined.
 		losses, err := t.Train(context.WithoutCancel(ctx), batches...)
 		if err != nil {
-			return nil, err
+			return nil, t.diverged(ctx, err, batches, keep, opt)
 		}
 		for _, b := range batches {
 			loader.Release(b)

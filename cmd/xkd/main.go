@@ -1,7 +1,8 @@
 // Command xkd trains, probes and checks cross-modal knowledge distillation with domain alignment on any GPU.
 //
 // It is thin: flags in, one call of the library, printing. Results go to standard output; progress and notes to standard
-// error. The exit code is 0 on success, 1 on failure, 2 where the command line is wrong, 130 where it was interrupted.
+// error. The exit code is 0 on success, 1 on failure, 2 where the command line is wrong, 3
+// where training has diverged, 130 where it was interrupted.
 package main
 
 import (
@@ -17,12 +18,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"goxkd/xkd"
 )
 
 // Exit codes.
 const (
 	exitFailure     = 1
 	exitUsage       = 2
+	exitDiverged    = 3
 	exitInterrupted = 130
 )
 
@@ -60,6 +64,9 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "xkd: %s\n", oneLine(err))
 		return exitUsage
+	case errors.Is(err, xkd.ErrDiverged):
+		fmt.Fprintf(stderr, "xkd: %s\n", remedied(cmd, err))
+		return exitDiverged
 	default:
 		fmt.Fprintf(stderr, "xkd: %s\n", remedied(cmd, err))
 		return exitFailure

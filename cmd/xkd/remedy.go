@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,12 @@ func remedied(cmd *cobra.Command, err error) string {
 	text := oneLine(err)
 	if damaged := (xkd.DamagedError{}); errors.As(err, &damaged) {
 		return fmt.Sprintf("%s: to use it: mv %s %s", text, damaged.Previous, damaged.Path)
+	}
+	if d := (*xkd.DivergedError)(nil); errors.As(err, &d) {
+		if d.Checkpoint == "" {
+			return fmt.Sprintf("%s: --lr %.3g", text, d.LR/10)
+		}
+		return fmt.Sprintf("%s: xkd train --resume --out %s --set optimizer.lr=%.3g", text, filepath.Dir(d.Checkpoint), d.LR/10)
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {

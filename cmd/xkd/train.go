@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/device"
 	"goxkd/xkd"
 )
 
@@ -82,8 +83,13 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	defer t.Close()
+	reference, err := device.Open(ctx, device.CPUName)
+	if err != nil {
+		return err
+	}
+	defer reference.Close()
 	s, err := t.Run(ctx, src, xkd.RunOptions{
-		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers,
+		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers, Reference: reference,
 		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", text) },
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
