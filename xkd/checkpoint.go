@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"goxkd/graph"
-	"goxkd/internal/files"
 	"goxkd/safetensors"
 )
 
@@ -114,8 +113,8 @@ func (e DamagedError) Error() string {
 
 func (e DamagedError) Unwrap() error { return e.Err }
 
-// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too. Errors are ErrNoCheckpoint and
-// ErrDamaged; they are a DamagedError where the run's folder has the checkpoint before, intact.
+// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too. Errors are ErrNoCheckpoint,
+// ErrIrregular and ErrDamaged; the first and the last are a DamagedError where the run's folder has the checkpoint before, intact.
 func LoadCheckpoint(path string) (*Loaded, error) {
 	l, err := loadCheckpoint(path)
 	if err == nil {
@@ -137,7 +136,7 @@ func loadCheckpoint(path string) (*Loaded, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: %w", path, ErrNoCheckpoint)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, files.ErrIrregular):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, ErrIrregular):
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)

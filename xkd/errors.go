@@ -1,6 +1,10 @@
 package xkd
 
-import "errors"
+import (
+	"errors"
+
+	"goxkd/internal/files"
+)
 
 // Errors that callers may tell apart by errors.Is. Settings that cannot be are FieldError and FieldErrors, by errors.As;
 // what does not fit into memory is graph.ErrTooLarge; a program for media that cannot be run is media.ErrTool.
@@ -15,6 +19,8 @@ var (
 	ErrNoCheckpoint = errors.New("there is no checkpoint")
 	// ErrDamaged means that a file is no intact checkpoint of a training run.
 	ErrDamaged = errors.New("no intact checkpoint")
+	// ErrIrregular means that a pipe, a device or a folder stands where a file should; it is not opened, since that could block.
+	ErrIrregular = files.ErrIrregular
 	// ErrContradiction means that a checkpoint was trained with other settings than those it should go on with.
 	ErrContradiction = errors.New("the checkpoint was trained with other settings")
 	// ErrNotFinite means that weights of a checkpoint are infinite or no numbers.

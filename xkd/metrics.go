@@ -73,6 +73,9 @@ const DamagedMetricsFile = "metrics.damaged.jsonl"
 // that was cut short after its last checkpoint, are dropped. What is wrong with it comes back as notes.
 func openMetrics(path string, done int) (f *os.File, notes []string, err error) {
 	fail := func(err error) (*os.File, []string, error) {
+		if errors.Is(err, ErrIrregular) {
+			return nil, nil, fmt.Errorf("%w: %w", ErrFolder, err) // it names the file
+		}
 		return nil, nil, fmt.Errorf("%w: %s: %w", ErrFolder, path, files.Cause(err))
 	}
 	if f, err = files.OpenOwn(path); err != nil {
