@@ -133,7 +133,7 @@ func (f *trainFlags) plan(notes io.Writer) (xkd.Config, error) {
 	return c, xkd.PrepareFolder(f.out, false)
 }
 
-// resumed is a checkpoint's configuration, with more steps or a folder that has moved where the flags say so.
+// resumed is a checkpoint's configuration, with more steps, a folder that has moved or another rate where the flags say so.
 func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 	if err := xkd.PrepareFolder(f.out, true); err != nil {
 		return xkd.Config{}, err
