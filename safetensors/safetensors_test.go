@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,14 +32,102 @@ func TestRoundTrip(t *testing.T) {
 	require.Len(t, left, 1, "a temporary file stayed")
 }
 
-// The bytes of a file with one tensor, laid out by hand from the format's definition.
+// The bytes of a file with one tensor, laid out by hand from the format's definition. The checksums are those of another
+// program.
 func TestBytes(t *testing.T) {
-	header := `{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}  `
+	header := `{"__metadata__":{"crc32c":"85901d74","crc32c.tensors":"{\"x\":\"dd54c4ab\"}"},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}     `
 	want := append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...)
 	want = append(want, 0, 0, 0x80, 0x3f)
 	var b bytes.Buffer
 	require.NoError(t, (&File{Tensors: map[string]Tensor{"x": {[]int{1}, []float32{1}}}}).Encode(&b))
 	require.Equal(t, want, b.Bytes())
+}
+
+// No flip of a bit goes unnoticed, wherever it is.
+func TestEveryFlipIsRefused(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, sample().Encode(&b))
+	raw := b.Bytes()
+	for i := range raw {
+		for bit := range 8 {
+			raw[i] ^= 1 << bit
+			_, err := decode(bytes.NewReader(raw), int64(len(raw)))
+			require.Error(t, err, "bit %d of byte %d, %q", bit, i, raw[max(0, i-20):min(len(raw), i+20)])
+			raw[i] ^= 1 << bit
+		}
+	}
+	raw[len(raw)-1] ^= 1
+	_, err := decode(bytes.NewReader(raw), int64(len(raw)))
+	require.ErrorContains(t, err, `the bytes of tensor "x" do not match`)
+}
+
+// file is one with the header and body given.
+func file(header, body string) []byte {
+	raw := append([]byte{byte(len(header)), byte(len(header) >> 8), 0, 0, 0, 0, 0, 0}, header...)
+	return append(raw, body...)
+}
+
+// Half precision is read as float32; the bits are from the formats' definitions. Files without checksums load.
+func TestHalves(t *testing.T) {
+	raw := file(`{"h":{"dtype":"F16","shape":[7],"data_offsets":[0,14]},"b":{"dtype":"BF16","shape":[3],"data_offsets":[14,20]}}`,
+		"\x00\x3c\x00\xc0\x01\x00\xff\x03\xff\x7b\x00\xfc\x00\x80"+"\x80\x3f\xc0\xff\x00\xc1")
+	f, err := decode(bytes.NewReader(raw), int64(len(raw)))
+	require.NoError(t, err)
+	require.Equal(t, []float32{1, -2, 0x1p-24, 1023 * 0x1p-24, 65504, float32(math.Inf(-1)), 0}, f.Tensors["h"].Data)
+	require.True(t, math.Signbit(float64(f.Tensors["h"].Data[6])))
+	b := f.Tensors["b"].Data
+	require.Equal(t, []float32{1, -8}, []float32{b[0], b[2]})
+	require.True(t, math.IsNaN(float64(b[1])))
+}
+
+// Each fault of the layout is named for what it is.
+func TestLayoutFaults(t *testing.T) {
+	x, y := `"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}`, `"y":{"dtype":"F32","shape":[1],"data_offsets":`
+	for _, c := range []struct{ header, reason string }{
+		{"{" + x + "," + y + "[4,8]}}", ""},
+		{"{" + y + "[4,8]}," + x + "}", ""},
+		{"{" + x + "," + x + "}", `"x" stands twice`},
+		{"{" + x + "," + y + "[0,4]}}", `tensor "y" overlaps "x"`},
+		{"{" + x + "," + y + "[2,6]}}", `tensor "y" overlaps "x"`},
+		{"{" + x + "," + y + "[6,10]}}", `a hole of 2 bytes before tensor "y"`},
+		{"{" + x + "}", "4 bytes follow the last tensor"},
+		{"{" + x + "," + y + "[4,9]}}", "do not fit its shape [1], which takes 4 bytes"},
+		{"{" + x + `,"y":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, `"dtype" stands twice`},
+		{"{" + x + `,"y":{"dtype":"F32","shape":[1]}}`, "lacks"},
+		{"{" + x + `,"y":{"dtype":"I64","shape":[1],"data_offsets":[4,12]}}`, "I64; only"},
+		{"{" + x + "," + y + "[4,8]}} {}", "goes on after its end"},
+		{`{"__metadata__":{"a":"b","a":"c"},` + x + "," + y + "[4,8]}}", `"a" stands twice`},
+	} {
+		raw := file(c.header, "12345678")
+		_, err := decode(bytes.NewReader(raw), int64(len(raw)))
+		if c.reason == "" {
+			require.NoError(t, err, c.header)
+		} else {
+			require.ErrorContains(t, err, c.reason, c.header)
+		}
+	}
+}
+
+// The file that is replaced is kept, the one before it is not.
+func TestReplaceKeepsThePrevious(t *testing.T) {
+	dir := t.TempDir()
+	path, previous := filepath.Join(dir, "f.safetensors"), filepath.Join(dir, "previous.safetensors")
+	for i := range 4 {
+		f := &File{Tensors: map[string]Tensor{"x": {[]int{1}, []float32{float32(i)}}}}
+		require.NoError(t, f.Replace(path, previous))
+		for p, want := range map[string]int{path: i, previous: i - 1} {
+			if want < 0 {
+				require.NoFileExists(t, p)
+				continue
+			}
+			got, err := Load(p)
+			require.NoError(t, err)
+			require.Equal(t, []float32{float32(want)}, got.Tensors["x"].Data)
+		}
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 2)
 }
 
 func TestEveryTruncationIsRefused(t *testing.T) {

@@ -346,8 +346,11 @@ func TestCLIResume(t *testing.T) {
 	for _, how := range []struct {
 		name   string
 		signal syscall.Signal
-	}{{"interrupted", syscall.SIGINT}, {"terminated", syscall.SIGTERM}, {"killed", syscall.SIGKILL}} {
+	}{{"interrupted", syscall.SIGINT}, {"terminated", syscall.SIGTERM}, {"hung up", syscall.SIGHUP}, {"killed", syscall.SIGKILL}} {
 		t.Run(how.name, func(t *testing.T) {
+			if how.signal == syscall.SIGHUP {
+				hangsUp(t)
+			}
 			s := start(t, dir, small(steps, how.name, "--json", "--save-every", "3")...)
 			s.until(t, 4)
 			require.NoError(t, s.cmd.Process.Signal(how.signal))
@@ -563,7 +566,7 @@ func TestCLIFormerCheckpoint(t *testing.T) {
 	require.NoError(t, f.Save(path))
 	xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "12", "--seeds", "1").succeeds(t)
 	xkdIn(t, dir, "config", "show", "run").succeeds(t)
-	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--set", "optimizer.lr=0.5").fails(t, 2, "optimizer.lr 0.5 contradicts the checkpoint, which has 0.001")
+	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--set", "optimizer.grad_clip=0.5").fails(t, 2, "optimizer.grad_clip 0.5 contradicts the checkpoint")
 	xkdIn(t, dir, "train", "--resume", "--out", "run", "--device", "cpu", "--steps", "3").succeeds(t)
 	l, err := xkd.LoadCheckpoint(path)
 	require.NoError(t, err)

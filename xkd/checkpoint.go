@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +20,7 @@ const (
 	metaConfig = "xkd.config"
 	metaPlan   = "xkd.plan" // of earlier versions: see legacy.go
 	metaStep   = "xkd.step"
+	metaData   = "xkd.data"
 )
 
 // aliases are the further keys under which the released state dict holds a tensor: the head's shared LayerNorm, and shared
@@ -48,6 +51,13 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 		Metadata: map[string]string{metaConfig: string(config), metaStep: strconv.Itoa(t.done)},
 		Tensors:  map[string]safetensors.Tensor{},
 	}
+	if p := placesOf(t.Config.Data, t.clips); p != nil {
+		text, err := json.Marshal(p)
+		if err != nil {
+			return nil, err
+		}
+		f.Metadata[metaData] = string(text)
+	}
 	for _, n := range t.Step.Kept() {
 		data := make([]float32, n.Shape.Size())
 		if err := t.exec.Read(n, data); err != nil {
@@ -62,13 +72,20 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 	return f, nil
 }
 
-// Save writes a checkpoint; the file is replaced whole or not at all.
-func (t *Trainer) Save(path string) error {
+// Save writes a checkpoint; the file is replaced whole or not at all. Weights that are not finite are not written: the error
+// is ErrDiverged.
+func (t *Trainer) Save(path string) error { return t.saveKeeping(path, "") }
+
+// saveKeeping keeps the checkpoint that was there as previous, unless that is empty.
+func (t *Trainer) saveKeeping(path, previous string) error {
 	f, err := t.Checkpoint()
 	if err != nil {
 		return err
 	}
-	return f.Save(path)
+	if err := t.checkWeights(f); err != nil {
+		return err
+	}
+	return f.Replace(path, previous)
 }
 
 // Loaded is a checkpoint read from a file.
@@ -76,19 +93,53 @@ type Loaded struct {
 	Path   string
 	Config Config
 	Done   int // steps trained
+	Clips  int // in the data set, 0 where that is not known
 	File   *safetensors.File
+	places *places
 	stale  error // why it can be probed but not resumed
 }
 
-// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too. Errors are ErrNoCheckpoint and
-// ErrDamaged.
+// DamagedError is an ErrDamaged, or an ErrNoCheckpoint, that knows of the checkpoint before.
+type DamagedError struct {
+	Path     string // the file that cannot be used
+	Previous string // the one saved before it, intact
+	Done     int    // steps of that
+	Err      error  // what is wrong with the first
+}
+
+func (e DamagedError) Error() string {
+	return fmt.Sprintf("%v; the one saved before it is intact, with %d steps: %s", e.Err, e.Done, e.Previous)
+}
+
+func (e DamagedError) Unwrap() error { return e.Err }
+
+// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too. Errors are ErrNoCheckpoint,
+// ErrIrregular and ErrDamaged; the first and the last are a DamagedError where the run's folder has the checkpoint before, intact.
 func LoadCheckpoint(path string) (*Loaded, error) {
-	f, err := safetensors.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", path, ErrNoCheckpoint)
+	l, err := loadCheckpoint(path)
+	if err == nil {
+		return l, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w; use an intact copy, or train again", ErrDamaged, err)
+	if filepath.Base(path) == CheckpointFile && (errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoCheckpoint)) {
+		if before, err2 := loadCheckpoint(filepath.Join(filepath.Dir(path), PreviousFile)); err2 == nil {
+			return nil, DamagedError{path, before.Path, before.Done, err}
+		}
+	}
+	if errors.Is(err, ErrDamaged) {
+		err = fmt.Errorf("%w; use an intact copy, or train again", err)
+	}
+	return nil, err
+}
+
+func loadCheckpoint(path string) (*Loaded, error) {
+	f, err := safetensors.Load(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", path, ErrNoCheckpoint)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, ErrIrregular):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	l := &Loaded{Path: path, File: f}
 	text, current := f.Metadata[metaConfig]
@@ -109,10 +160,60 @@ func LoadCheckpoint(path string) (*Loaded, error) {
 	if l.Done, err = strconv.Atoi(f.Metadata[metaStep]); err != nil || l.Done < 0 {
 		return nil, fmt.Errorf("%w: %s: the step count in its metadata is %q", ErrDamaged, path, f.Metadata[metaStep])
 	}
+	if text, ok := f.Metadata[metaData]; ok {
+		if err := json.Unmarshal([]byte(text), &l.places); err != nil || l.places == nil {
+			return nil, fmt.Errorf("%w: %s: the data's place in its metadata cannot be read: %q", ErrDamaged, path, text)
+		}
+		l.Clips = l.places.Clips
+	}
 	return l, nil
 }
 
-// tensor finds a state's elements and checks their shape.
+// places say where a run's clips lie whatever the folder that the command is run in, and how many there are.
+type places struct {
+	Path  string `json:"path"`           // absolute
+	Root  string `json:"root,omitempty"` // absolute
+	Clips int    `json:"clips,omitempty"`
+}
+
+// placesOf is nil for generated clips, which lie nowhere.
+func placesOf(d Data, clips int) *places {
+	if d.Path == SyntheticData {
+		return nil
+	}
+	p := &places{Path: absolute(d.Path), Clips: clips}
+	if d.Root != "" {
+		p.Root = absolute(d.Root)
+	}
+	return p
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// Data is the configuration's, with paths that lead to the same clips from the present folder as from the one in which the
+// run was begun. A path that leads nowhere any more stays as it was given.
+func (l *Loaded) Data() Data {
+	d := l.Config.Data
+	if l.places == nil || d.Path == SyntheticData {
+		return d
+	}
+	for _, p := range []struct {
+		given *string
+		was   string
+	}{{&d.Path, l.places.Path}, {&d.Root, l.places.Root}} {
+		if _, err := os.Lstat(p.was); err == nil && absolute(*p.given) != p.was {
+			*p.given = p.was
+		}
+	}
+	return d
+}
+
+// tensor finds a state's elements, and checks their shape and that they are numbers.
 func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	t, ok := l.File.Tensors[n.Name]
 	if !ok {
@@ -121,11 +222,12 @@ func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	if !n.Shape.Equal(t.Shape) {
 		return nil, fmt.Errorf("%w: %s: %s has shape %v, its configuration needs %v", ErrDamaged, l.Path, n.Name, graph.Shape(t.Shape), n.Shape)
 	}
-	return t.Data, nil
+	return t.Data, l.checkLoaded(n.Name, t.Data)
 }
 
-// movable are the settings that a resumed run may change: its length, and where the same clips stand now.
-var movable = []string{"train.steps", "data.path", "data.root"}
+// movable are the settings that a resumed run may change: its length, where the same clips stand now, and the learning rate,
+// which is what helps a run that has diverged.
+var movable = []string{"train.steps", "data.path", "data.root", "optimizer.lr"}
 
 // Contradictions are the settings in which a run differs from the checkpoint that it would go on from, besides those that a
 // resumed run may change.
@@ -158,7 +260,7 @@ func (t *Trainer) Resume(l *Loaded) error {
 			break // one missing tensor is message enough
 		}
 	}
-	t.done = l.Done
+	t.done, t.clips = l.Done, l.Clips
 	return errors.Join(errs...)
 }
 

@@ -25,7 +25,7 @@ type EncoderOptions struct {
 }
 
 // OpenEncoder loads the encoder of a modality from a checkpoint and allocates it on a device. Errors are ErrNoCheckpoint,
-// ErrDamaged, and graph.ErrTooLarge for what does not fit.
+// ErrDamaged, ErrNotFinite, and graph.ErrTooLarge for what does not fit.
 func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) (*Encoder, error) {
 	l, err := LoadCheckpoint(path)
 	if err != nil {

@@ -1,21 +1,31 @@
 package xkd
 
-import "errors"
+import (
+	"errors"
+
+	"goxkd/internal/files"
+)
 
 // Errors that callers may tell apart by errors.Is. Settings that cannot be are FieldError and FieldErrors, by errors.As;
 // what does not fit into memory is graph.ErrTooLarge; a program for media that cannot be run is media.ErrTool.
 var (
 	// ErrFolder means that a run's folder cannot be made or written.
 	ErrFolder = errors.New("the run's folder cannot be written")
+	// ErrLocked means that another run, which the message names, writes to the folder.
+	ErrLocked = errors.New("another run has the folder")
 	// ErrCheckpointExists means that a new run would overwrite a checkpoint.
 	ErrCheckpointExists = errors.New("a checkpoint is there already")
 	// ErrNoCheckpoint means that there is no file to load or to resume from.
 	ErrNoCheckpoint = errors.New("there is no checkpoint")
 	// ErrDamaged means that a file is no intact checkpoint of a training run.
 	ErrDamaged = errors.New("no intact checkpoint")
+	// ErrIrregular means that a pipe, a device or a folder stands where a file should; it is not opened, since that could block.
+	ErrIrregular = files.ErrIrregular
 	// ErrContradiction means that a checkpoint was trained with other settings than those it should go on with.
 	ErrContradiction = errors.New("the checkpoint was trained with other settings")
-	// ErrDiverged means that a loss is not finite; the trainer cannot go on.
+	// ErrNotFinite means that weights of a checkpoint are infinite or no numbers.
+	ErrNotFinite = errors.New("not all weights are numbers")
+	// ErrDiverged means that a loss, a gradient or a weight is not finite; the trainer cannot go on. It is a DivergedError.
 	ErrDiverged = errors.New("training has diverged")
 	// ErrNoLabels means that clips to be judged by their classes have fewer than two.
 	ErrNoLabels = errors.New("the clips have no labels")

@@ -2,12 +2,27 @@ package xkd
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"goxkd/internal/files"
 )
+
+// metric is one line of the metrics file.
+type metric struct {
+	Step    int                `json:"step"`
+	Losses  map[string]float32 `json:"losses"`
+	LR      float64            `json:"lr"`
+	Seconds float64            `json:"seconds"` // since this run began
+	Skipped int                `json:"skipped"`
+}
 
 // Metrics are the losses of a run, read from its metrics file.
 type Metrics struct {
@@ -17,7 +32,7 @@ type Metrics struct {
 
 // LoadMetrics reads a metrics file. The last line may be cut short, as in a run that goes on.
 func LoadMetrics(path string) (*Metrics, error) {
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,4 +64,151 @@ func LoadMetrics(path string) (*Metrics, error) {
 		return nil, fmt.Errorf("%s has no step yet", path)
 	}
 	return m, nil
+}
+
+// DamagedMetricsFile gets the lines of a metrics file that are no lines of it, or stand twice, when a run goes on.
+const DamagedMetricsFile = "metrics.damaged.jsonl"
+
+// openMetrics opens the metrics file for appending after the lines of the steps up to done, each once; later ones, of a run
+// that was cut short after its last checkpoint, are dropped. What is wrong with it comes back as notes.
+func openMetrics(path string, done int) (f *os.File, notes []string, err error) {
+	fail := func(err error) (*os.File, []string, error) {
+		if errors.Is(err, ErrIrregular) {
+			return nil, nil, fmt.Errorf("%w: %w", ErrFolder, err) // it names the file
+		}
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrFolder, path, files.Cause(err))
+	}
+	if f, err = files.OpenOwn(path); err != nil {
+		return fail(err)
+	}
+	last, end, err := tidyMetrics(f, done)
+	if err == nil && last < done {
+		f.Close()
+		if notes, err = mendMetrics(path, done); err != nil {
+			return fail(err)
+		}
+		if f, err = files.OpenOwn(path); err != nil {
+			return fail(err)
+		}
+		end, err = f.Seek(0, io.SeekEnd)
+	}
+	if err == nil {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return fail(err)
+	}
+	return f, notes, nil
+}
+
+// tidyMetrics follows the lines while they are those of steps 1, 2, ... up to done; end is where the last of them ends.
+func tidyMetrics(r io.Reader, done int) (last int, end int64, err error) {
+	lines := bufio.NewReader(r)
+	for last < done {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		if step, ok := stepOf(line); !ok || step != last+1 {
+			break
+		}
+		last++
+		end += int64(len(line))
+	}
+	return last, end, nil
+}
+
+// stepOf is the step of a line of metrics.
+func stepOf(line []byte) (int, bool) {
+	var m metric
+	err := json.Unmarshal(line, &m)
+	return m.Step, err == nil && m.Step > 0 && m.Losses != nil
+}
+
+// mendMetrics writes the file anew with the good lines of steps up to done, in order, and puts the others aside.
+func mendMetrics(path string, done int) (notes []string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	good := make([][]byte, done+1)
+	var aside []byte
+	damaged := 0
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimRight(line, "\r\n")
+		step, ok := stepOf(line)
+		switch {
+		case ok && step > done, len(bytes.TrimSpace(line)) == 0:
+		case ok && good[step] == nil:
+			good[step] = line
+		default:
+			aside = append(append(aside, line...), '\n')
+			damaged++
+		}
+	}
+	if damaged > 0 {
+		where := filepath.Join(filepath.Dir(path), DamagedMetricsFile)
+		if err := appendTo(where, aside); err != nil {
+			return nil, err
+		}
+		notes = append(notes, fmt.Sprintf("%s: %d damaged or double lines are now in %s", path, damaged, where))
+	}
+	var missing []int
+	for step := 1; step <= done; step++ {
+		if good[step] == nil {
+			missing = append(missing, step)
+		}
+	}
+	if len(missing) > 0 {
+		notes = append(notes, fmt.Sprintf("%s lacks steps that are done: %s", path, spans(missing)))
+	}
+	good = slices.DeleteFunc(good, func(line []byte) bool { return line == nil })
+	return notes, files.WriteAtomic(path, func(w io.Writer) error {
+		for _, line := range good {
+			if _, err := w.Write(append(slices.Clip(line), '\n')); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func appendTo(path string, text []byte) error {
+	f, err := files.OpenOwn(path)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Seek(0, io.SeekEnd); err == nil {
+		_, err = f.Write(text)
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// spans writes ascending numbers as 1-3, 5 and counts what is too much for a line.
+func spans(list []int) string {
+	const most = 5
+	var parts []string
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n] == list[n-1]+1 {
+			n++
+		}
+		switch {
+		case len(parts) == most:
+			return fmt.Sprintf("%s and %d more", strings.Join(parts, ", "), len(list))
+		case n == 1:
+			parts = append(parts, fmt.Sprint(list[0]))
+		default:
+			parts = append(parts, fmt.Sprintf("%d-%d", list[0], list[n-1]))
+		}
+		list = list[n:]
+	}
+	return strings.Join(parts, ", ")
 }

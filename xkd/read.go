@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"goxkd/internal/files"
 )
 
 // maxConfig bounds a configuration file.
@@ -81,7 +82,7 @@ func readOverlays(path string, settings []string) (*overlays, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,25 +1,17 @@
 package xkd
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
+	"goxkd/graph"
 	"goxkd/media"
 	"goxkd/media/views"
-)
-
-// Names of the files in a run's folder.
-const (
-	CheckpointFile = "checkpoint.safetensors"
-	MetricsFile    = "metrics.jsonl"
 )
 
 // RunOptions say where a run writes, and hold the hooks by which it is watched.
@@ -28,10 +20,22 @@ type RunOptions struct {
 	Resume    bool   // go on from the folder's checkpoint
 	SaveEvery int    // steps between checkpoints; 0 means 500
 	Workers   int    // goroutines that prepare clips; 0 means one per core
+	// Reference, if there is one, names the first tensor that is not finite where a loss is not.
+	Reference graph.Device
+	// Note is called, before Start, with what the run's user should know: a sentence without a full stop.
+	Note func(string)
 	// Start is called once, before the first step.
 	Start func(Start)
 	// Progress is called after every step.
 	Progress func(Progress)
+}
+
+func (o RunOptions) note(notes ...string) {
+	for _, n := range notes {
+		if o.Note != nil {
+			o.Note(n)
+		}
+	}
 }
 
 // Start describes a run that is about to begin.
@@ -67,27 +71,21 @@ type Summary struct {
 	Stopped    bool            `json:"stopped"` // before the last step, by the caller
 }
 
-// metric is one line of the metrics file.
-type metric struct {
-	Step    int                `json:"step"`
-	Losses  map[string]float32 `json:"losses"`
-	LR      float64            `json:"lr"`
-	Seconds float64            `json:"seconds"` // since this run began
-	Skipped int                `json:"skipped"`
-}
-
 // Run trains on a source to the configuration's last step. When ctx is cancelled it finishes the step, saves and returns a
 // summary with Stopped set. A run that was stopped and resumed gives the same bits as one that was not. Errors are
-// ErrFolder, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrContradiction, ErrDiverged, or the source's.
+// ErrFolder, ErrLocked, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrNotFinite, ErrContradiction, ErrDiverged, or the source's.
 func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*Summary, error) {
 	if opt.SaveEvery <= 0 {
 		opt.SaveEvery = 500
 	}
-	keep := &record{}
+	keep := &record{saved: -1}
+	was := 0 // clips of the run that this one goes on from
 	if opt.Folder != "" {
-		if err := PrepareFolder(opt.Folder, opt.Resume); err != nil {
+		leave, err := enter(opt.Folder, opt.Resume)
+		if err != nil {
 			return nil, err
 		}
+		defer leave()
 		keep.checkpoint = filepath.Join(opt.Folder, CheckpointFile)
 		if opt.Resume {
 			l, err := LoadCheckpoint(keep.checkpoint)
@@ -97,12 +95,20 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			if err := t.Resume(l); err != nil {
 				return nil, err
 			}
+			keep.saved, was = t.done, l.Clips
+			if lr, now := l.Config.Optimizer.LR, t.Config.Optimizer.LR; lr != now {
+				opt.note(fmt.Sprintf("optimizer.lr is %g from step %d on; it was %g", now, t.done+1, lr))
+			}
 		}
-		var err error
-		if keep.metrics, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
+		var notes []string
+		if keep.metrics, notes, err = openMetrics(filepath.Join(opt.Folder, MetricsFile), t.done); err != nil {
 			return nil, err
 		}
+		opt.note(notes...)
 		defer keep.metrics.Close()
+	}
+	if t.clips = src.Len(); was > 0 && t.clips != was {
+		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was, t.clips))
 	}
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
@@ -123,6 +129,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 type record struct {
 	checkpoint string
 	metrics    *os.File
+	saved      int // steps in the checkpoint, -1 for none
 }
 
 // step appends a line of metrics.
@@ -140,18 +147,25 @@ func (r *record) step(m metric) error {
 	return nil
 }
 
-// save writes the checkpoint, after the metrics that belong to it.
+// save writes the checkpoint, after the metrics that belong to it, unless it is there already. The one before stays.
 func (r *record) save(t *Trainer) error {
-	if r.metrics == nil {
+	if r.metrics == nil || r.saved == t.done {
 		return nil
 	}
 	err := r.metrics.Sync()
 	if err == nil {
-		err = t.Save(r.checkpoint)
+		err = t.saveKeeping(r.checkpoint, filepath.Join(filepath.Dir(r.checkpoint), PreviousFile))
+	}
+	if d := (*DivergedError)(nil); errors.As(err, &d) {
+		if r.saved >= 0 {
+			d.Checkpoint, d.Done = r.checkpoint, r.saved
+		}
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFolder, err)
 	}
+	r.saved = t.done
 	return nil
 }
 
@@ -160,7 +174,6 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 	began := time.Now()
 	s := &Summary{Checkpoint: keep.checkpoint, Steps: t.done}
 	rate := newRate()
-	saved := -1
 	steps := t.Config.Train.Steps
 	for t.done < steps && ctx.Err() == nil {
 		batches, err := next(loader, t.MicroBatches())
@@ -174,7 +187,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 		// A step is finished once begun: a half-run step would leave the weights undefined.
 		losses, err := t.Train(context.WithoutCancel(ctx), batches...)
 		if err != nil {
-			return nil, err
+			return nil, t.diverged(ctx, err, batches, keep, opt)
 		}
 		for _, b := range batches {
 			loader.Release(b)
@@ -198,15 +211,12 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 			if err := keep.save(t); err != nil {
 				return nil, err
 			}
-			saved = t.done
 		}
 	}
 	s.Stopped = t.done < steps
 	s.Seconds = time.Since(began).Seconds()
-	if saved != t.done {
-		if err := keep.save(t); err != nil {
-			return nil, err
-		}
+	if err := keep.save(t); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -221,57 +231,6 @@ func next(loader *views.Loader, n int) (list []*views.Batch, err error) {
 		list = append(list, b)
 	}
 	return list, nil
-}
-
-// PrepareFolder makes a run's folder, sees that it can be written (else ErrFolder) and that it holds a checkpoint to resume
-// (else ErrNoCheckpoint), or else none that would be overwritten (else ErrCheckpointExists). Run does it too; callers with
-// slow work before Run may ask earlier.
-func PrepareFolder(dir string, resume bool) error {
-	checkpoint := filepath.Join(dir, CheckpointFile)
-	_, err := os.Stat(checkpoint)
-	switch {
-	case resume && err != nil:
-		return fmt.Errorf("%s: %w", checkpoint, ErrNoCheckpoint)
-	case !resume && err == nil:
-		return fmt.Errorf("%s: %w", checkpoint, ErrCheckpointExists)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("%w: %w", ErrFolder, err)
-	}
-	probe, err := os.CreateTemp(dir, ".write-*")
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFolder, err)
-	}
-	probe.Close()
-	os.Remove(probe.Name())
-	return nil
-}
-
-// openMetrics opens the metrics file for appending after the lines of the steps up to done; later ones, of a run that
-// was cut short after its last checkpoint, are dropped.
-func openMetrics(path string, done int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
-	}
-	var keep int64
-	r := bufio.NewReader(f)
-	for done > 0 {
-		line, err := r.ReadBytes('\n')
-		var m metric
-		if err != nil || json.Unmarshal(bytes.TrimSpace(line), &m) != nil || m.Step > done {
-			break
-		}
-		keep += int64(len(line))
-	}
-	if err = f.Truncate(keep); err == nil {
-		_, err = f.Seek(keep, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%w: %s: %w", ErrFolder, path, err)
-	}
-	return f, nil
 }
 
 // rate measures steps per second over a sliding window.

@@ -78,11 +78,14 @@ type Step struct {
 	Outputs [2][2]*graph.Node
 	opt     StepOptions
 	means   [2]*graph.Node // of the teachers' outputs, by modality
+	// norms [len(normed)] are those of the gradients of all that is trained, decoders too, before clipping.
+	norms  *graph.Node
+	normed []*layers.Param
 }
 
 // StepOptions shape the graph of a step.
 type StepOptions struct {
-	// Keep has every gradient and norm kept for reading after a run; otherwise only the losses are.
+	// Keep has every gradient and clipped norm kept for reading after a run; otherwise only the losses and the gradients' norms are.
 	Keep bool
 	// Accumulate is the number of micro-batches of a step, at least 1; with more than one, gradients are summed in banks of
 	// their own.
@@ -126,6 +129,7 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	}
 	s.Graph = g
 	g.Keep(s.Losses)
+	g.Keep(s.norms)
 	if opt.Keep {
 		g.Keep(s.Norms)
 		for _, b := range s.Gradients {
@@ -389,13 +393,14 @@ func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node
 		for j, q := range w.Params {
 			if q.Trained {
 				number[q] = len(tensors)
+				s.normed = append(s.normed, q)
 				tensors = append(tensors, op.BankTensor{Bank: i, Span: w.Spans[j]})
 			}
 		}
 	}
 	var factors *graph.Node
 	g.Scope("clip", func() {
-		norms := op.BankNorms(g, grads[:len(weights)], s.sched.share, tensors)
+		s.norms = op.BankNorms(g, grads[:len(weights)], s.sched.share, tensors)
 		attrs := op.ClipAttrs{Max: c.Optimizer.GradClip}
 		for _, net := range students {
 			for _, q := range net.params {
@@ -406,7 +411,7 @@ func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node
 				}
 			}
 		}
-		factors, s.Norms = op.Clip(g, norms, s.sched.share, attrs)
+		factors, s.Norms = op.Clip(g, s.norms, s.sched.share, attrs)
 	})
 	g.Scope("adamw", func() {
 		first := s.moments(g, "adam_m", weights)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"goxkd/graph"
 	"goxkd/media/views"
@@ -30,6 +29,8 @@ type Trainer struct {
 	store  graph.Store
 	exec   graph.Executor
 	done   int // steps so far
+	clips  int // in the data set, once it is known
+	norms  []float32
 }
 
 // New builds a configuration's step, allocates it on the device and draws the first weights. Errors are FieldErrors for
@@ -65,7 +66,7 @@ func (t *Trainer) Close() error { return errors.Join(t.exec.Close(), t.store.Clo
 func (t *Trainer) MicroBatches() int { return t.Step.MicroBatches() }
 
 // Train runs one step on its micro-batches, one after the other, and gives the means of their losses. The masks depend on
-// the seed and the number of the micro-batch alone. An error leaves the trainer unusable: go back to a checkpoint.
+// the seed and the number of the micro-batch alone. What is not finite is a DivergedError. An error leaves the trainer unusable: go back to a checkpoint.
 func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, error) {
 	var mean Losses
 	n := t.MicroBatches()
@@ -78,18 +79,21 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 		return mean, err
 	}
 	for i, b := range batches {
-		losses, err := t.micro(ctx, b, i)
+		losses, err := t.micro(ctx, t.Step, t.exec, b, i)
 		if err != nil {
 			return losses, err
 		}
+		if k := notFinite(losses[:]); k >= 0 {
+			return losses, &DivergedError{Step: t.done + 1, What: LossNames[k], Value: losses[k], Micro: i, LR: t.Config.Optimizer.LR}
+		}
 		for k, v := range losses {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return losses, fmt.Errorf("%w: %s of step %d is %v: lower optimizer.lr and start again from the last checkpoint", ErrDiverged, LossNames[k], t.done, v)
-			}
 			mean[k] += v / float32(n)
 		}
 	}
 	if err := t.exec.Run(ctx, StageUpdate); err != nil {
+		return mean, err
+	}
+	if err := t.checkNorms(); err != nil {
 		return mean, err
 	}
 	t.done++
@@ -115,33 +119,38 @@ func (t *Trainer) Profile(ctx context.Context) ([]graph.NodeTime, error) {
 	return p.Profile(ctx)
 }
 
-// micro adds the gradients of one micro-batch to the step's.
-func (t *Trainer) micro(ctx context.Context, b *views.Batch, i int) (losses Losses, err error) {
-	c, n := t.Config, t.MicroBatches()
+// micro adds the gradients of one micro-batch to the step's, which is the trainer's own or another of the same configuration.
+func (t *Trainer) micro(ctx context.Context, step *Step, exec graph.Executor, b *views.Batch, i int) (losses Losses, err error) {
+	c, n := t.Config, step.MicroBatches()
 	if b.B != c.Train.Batch {
 		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Train.Batch)
 	}
-	global := [2]View{{Bytes: b.VideoGlobal}, {Floats: b.AudioGlobal}}
-	var locals [2][]View
+	global, locals := viewsOfBatch(b)
+	for _, m := range []Modality{Video, Audio} {
+		if err := step.WriteViews(exec, m, global[m], locals[m]); err != nil {
+			return losses, err
+		}
+		if err := step.WriteMask(exec, m, c.maskNoise(m, c.Train.Seed, t.done*n+i, c.Train.Batch)); err != nil {
+			return losses, err
+		}
+	}
+	if err := step.WriteMicro(exec, i); err != nil {
+		return losses, err
+	}
+	if err := exec.Run(ctx, StageGradients); err != nil {
+		return losses, err
+	}
+	return losses, exec.Read(step.Losses, losses[:])
+}
+
+// viewsOfBatch are a batch's views by modality.
+func viewsOfBatch(b *views.Batch) (global [2]View, locals [2][]View) {
+	global = [2]View{{Bytes: b.VideoGlobal}, {Floats: b.AudioGlobal}}
 	for _, l := range b.VideoLocal {
 		locals[Video] = append(locals[Video], View{Bytes: l})
 	}
 	for _, l := range b.AudioLocal {
 		locals[Audio] = append(locals[Audio], View{Floats: l})
 	}
-	for _, m := range []Modality{Video, Audio} {
-		if err := t.Step.WriteViews(t.exec, m, global[m], locals[m]); err != nil {
-			return losses, err
-		}
-		if err := t.Step.WriteMask(t.exec, m, c.maskNoise(m, c.Train.Seed, t.done*n+i, c.Train.Batch)); err != nil {
-			return losses, err
-		}
-	}
-	if err := t.Step.WriteMicro(t.exec, i); err != nil {
-		return losses, err
-	}
-	if err := t.exec.Run(ctx, StageGradients); err != nil {
-		return losses, err
-	}
-	return losses, t.exec.Read(t.Step.Losses, losses[:])
+	return global, locals
 }

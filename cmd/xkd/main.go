@@ -1,7 +1,8 @@
 // Command xkd trains, probes and checks cross-modal knowledge distillation with domain alignment on any GPU.
 //
 // It is thin: flags in, one call of the library, printing. Results go to standard output; progress and notes to standard
-// error. The exit code is 0 on success, 1 on failure, 2 where the command line is wrong, 130 where it was interrupted.
+// error. The exit code is 0 on success, 1 on failure, 2 where the command line is wrong, 3
+// where training has diverged, 130 where it was interrupted.
 package main
 
 import (
@@ -14,18 +15,27 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"goxkd/xkd"
 )
 
 // Exit codes.
 const (
 	exitFailure     = 1
 	exitUsage       = 2
+	exitDiverged    = 3
 	exitInterrupted = 130
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	// Go ends a program that writes to an output nobody reads, unless it asks for the signal. Ignored outright, children would
+	// ignore it too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], &output{File: os.Stdout}, &output{File: os.Stderr}))
+}
 
 // run is the whole command; it returns the exit code. No panic leaves it.
 func run(args []string, stdout, stderr io.Writer) (code int) {
@@ -54,6 +64,9 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "xkd: %s\n", oneLine(err))
 		return exitUsage
+	case errors.Is(err, xkd.ErrDiverged):
+		fmt.Fprintf(stderr, "xkd: %s\n", remedied(cmd, err))
+		return exitDiverged
 	default:
 		fmt.Fprintf(stderr, "xkd: %s\n", remedied(cmd, err))
 		return exitFailure
@@ -81,16 +94,28 @@ func oneLine(err error) string {
 	return strings.Join(parts, "; ")
 }
 
-// interruptible gives a context that the first SIGINT or SIGTERM cancels; the second ends the process at once.
+// interruptible gives a context that the first SIGINT, SIGTERM or SIGHUP cancels; the second ends the process at once. A
+// hang-up that nohup has ignored stays so.
 func interruptible(stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(stderr, "\nxkd: stopping; once more to end at once")
+		said := make(chan struct{})
+		go func() {
+			fmt.Fprintln(stderr, "\nxkd: stopping; once more to end at once")
+			close(said)
+		}()
+		select { // what nobody reads may never be written
+		case <-said:
+		case <-time.After(time.Second / 10):
+		}
 		cancel()
 		if _, ok := <-signals; ok {
 			os.Exit(exitInterrupted)

@@ -81,11 +81,14 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		}
 		checkpoints = append(checkpoints, l)
 	}
-	data := f.data
+	data, trained := f.data, checkpoints[0].Data()
 	if data == "" {
-		data = checkpoints[0].Config.Data.Path
+		data = trained.Path
+		if f.root == "" {
+			f.root = trained.Root
+		}
 	}
-	if data != xkd.SyntheticData && filepath.Clean(data) == filepath.Clean(checkpoints[0].Config.Data.Path) {
+	if data != xkd.SyntheticData && filepath.Clean(data) == filepath.Clean(trained.Path) {
 		fmt.Fprintln(stderr, "note: the networks have seen these clips in training, though not their labels")
 	}
 	dev, err := openDevice(ctx, f.device, stderr)

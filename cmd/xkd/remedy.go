@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +17,7 @@ var remedies = []struct {
 	flag string // only where the command has this flag
 	text string
 }{
+	{xkd.ErrLocked, "out", "wait for it, or give another --out"},
 	{xkd.ErrCheckpointExists, "resume", "give --resume to go on from it, or another --out"},
 	{xkd.ErrNoCheckpoint, "resume", "leave out --resume to start anew"},
 	{xkd.ErrNoCheckpoint, "", "`xkd train` writes one into its output folder"},
@@ -25,6 +28,15 @@ var remedies = []struct {
 // remedied adds to an error what the user of a command can do about it.
 func remedied(cmd *cobra.Command, err error) string {
 	text := oneLine(err)
+	if damaged := (xkd.DamagedError{}); errors.As(err, &damaged) {
+		return fmt.Sprintf("%s: to use it: mv %s %s", text, damaged.Previous, damaged.Path)
+	}
+	if d := (*xkd.DivergedError)(nil); errors.As(err, &d) {
+		if d.Checkpoint == "" {
+			return fmt.Sprintf("%s: --lr %.3g", text, d.LR/10)
+		}
+		return fmt.Sprintf("%s: xkd train --resume --out %s --set optimizer.lr=%.3g", text, filepath.Dir(d.Checkpoint), d.LR/10)
+	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {
 			return text + ": " + r.text

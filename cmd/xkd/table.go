@@ -71,7 +71,7 @@ func printJSON(w io.Writer, v any) error {
 
 // terminalWidth is the width of w where it is a terminal that can redraw a line.
 func terminalWidth(w io.Writer) (int, bool) {
-	f, ok := w.(*os.File)
+	f, ok := w.(*output)
 	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return 0, false
 	}

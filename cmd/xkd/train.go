@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/device"
 	"goxkd/xkd"
 )
 
@@ -28,8 +29,8 @@ func newTrain() *cobra.Command {
 		Long: `Train learns from clips with video and sound; labels are not used. Without --data it trains on generated clips.
 
 The output folder gets checkpoint.safetensors, which holds the weights, the optimiser's state and the whole configuration, and
-metrics.jsonl with every loss of every step. Ctrl-C finishes the step, saves and says how to go on; a run that was stopped
-and resumed ends with the same bits as one that was not.`,
+metrics.jsonl with every loss of every step. Ctrl-C, SIGTERM and SIGHUP finish the step, save and say how to go on; a run
+that was stopped and resumed ends with the same bits as one that was not.`,
 		Example: `  xkd train                                        # nano network, generated clips
   xkd train --data videos/ --preset tiny --steps 20000 --batch 32 --out runs/mine
   xkd train --resume --out runs/mine               # go on where it stopped
@@ -43,7 +44,7 @@ and resumed ends with the same bits as one that was not.`,
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.StringVar(&f.tune, "tune", tuneCached, tuneUsage)
 	fl.StringVar(&f.out, "out", filepath.Join("runs", "latest"), "output `folder`")
-	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds")
+	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds; steps, data and optimizer.lr may change")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
 	fl.IntVar(&f.workers, "workers", 0, "goroutines that prepare clips; 0 means one per core")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON line per step and one at the end")
@@ -86,8 +87,14 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	defer t.Close()
+	reference, err := device.Open(ctx, device.CPUName)
+	if err != nil {
+		return err
+	}
+	defer reference.Close()
 	s, err := t.Run(ctx, src, xkd.RunOptions{
-		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers,
+		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers, Reference: reference,
+		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", text) },
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
 			fmt.Fprintf(stderr, "network:    %s, %s, %s trainable parameters\n", c.Preset, c.Variant, thousands(s.Parameters))
@@ -132,7 +139,7 @@ func (f *trainFlags) plan(notes io.Writer) (xkd.Config, error) {
 	return c, xkd.PrepareFolder(f.out, false)
 }
 
-// resumed is a checkpoint's configuration, with more steps or a folder that has moved where the flags say so.
+// resumed is a checkpoint's configuration, with more steps, a folder that has moved or another rate where the flags say so.
 func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 	if err := xkd.PrepareFolder(f.out, true); err != nil {
 		return xkd.Config{}, err
@@ -144,6 +151,13 @@ func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 	c, err := f.over(l)
 	if err != nil {
 		return c, err
+	}
+	// Paths that nothing has changed lead to where they led.
+	if c.Data.Path == l.Config.Data.Path && !f.cmd.Flags().Changed("data") {
+		c.Data.Path = l.Data().Path
+	}
+	if c.Data.Root == l.Config.Data.Root && !f.cmd.Flags().Changed("root") {
+		c.Data.Root = l.Data().Root
 	}
 	if planned := l.Config.Train.Steps; c.Train.Steps != planned {
 		if c.Train.Steps <= l.Done {

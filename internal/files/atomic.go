@@ -2,14 +2,20 @@ package files
 
 import (
 	"bufio"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // WriteAtomic writes a file so that whoever opens it sees the old one or the whole new one, also
 // after a crash: beside it first, onto the disk, then renamed.
-func WriteAtomic(path string, write func(w io.Writer) error) (err error) {
+func WriteAtomic(path string, write func(w io.Writer) error) error { return Replace(path, "", write) }
+
+// Replace is WriteAtomic, and keeps the old file as previous, unless that is empty. Where the file system has no hard links
+// there is a moment when the old file is at previous alone.
+func Replace(path, previous string, write func(w io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
 	if err != nil {
 		return err
@@ -36,11 +42,32 @@ func WriteAtomic(path string, write func(w io.Writer) error) (err error) {
 	if err = tmp.Close(); err != nil {
 		return err
 	}
+	if previous != "" {
+		if err = keep(path, previous); err != nil {
+			return err
+		}
+	}
 	if err = os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
 	SyncDir(filepath.Dir(path))
 	return nil
+}
+
+// keep gives the file at path, if there is one, a second name in place of the file that has it; without hard links its only one.
+func keep(path, previous string) error {
+	link := previous + ".part"
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := os.Link(path, link)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return os.Rename(path, previous)
+	}
+	return os.Rename(link, previous)
 }
 
 // SyncDir puts a folder's new names onto the disk. Not every file system can; the files stand anyway.

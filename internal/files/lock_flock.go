@@ -15,10 +15,19 @@ func LockDir(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, Cause(err)
 	}
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+	if err := flock(d); errors.Is(err, ErrLocked) {
 		d.Close()
 		return nil, ErrLocked
 	}
 	// Where the file system knows no locks there are none.
 	return func() { d.Close() }, nil
+}
+
+// flock locks an open file until it is closed. Errors other than ErrLocked mean that the file system knows no locks.
+func flock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrLocked
+	}
+	return err
 }
