@@ -25,8 +25,22 @@ func (c *Clip) Frame(t int) []uint8 {
 	return c.Frames[t*n : (t+1)*n]
 }
 
-// Bytes is the memory that the clip's samples hold.
-func (c *Clip) Bytes() int64 { return int64(len(c.Frames)) + 4*int64(len(c.Wave)) }
+// Bytes is the memory that the clip's samples hold, with what their buffers have room for.
+func (c *Clip) Bytes() int64 { return int64(cap(c.Frames)) + 4*int64(cap(c.Wave)) }
+
+// Trim puts samples that fill a small part of their buffers into buffers of their own.
+func (c *Clip) Trim() {
+	c.Frames, c.Wave = trimmed(c.Frames), trimmed(c.Wave)
+}
+
+func trimmed[T any](s []T) []T {
+	if cap(s)-len(s) <= len(s)/8 {
+		return s
+	}
+	out := make([]T, len(s)) // append would leave room again
+	copy(out, s)
+	return out
+}
 
 // Cut returns the part of the clip that the span covers, or what is left of it. A span that would
 // run past the end of a stream begins earlier, so that a header which promises more than the file

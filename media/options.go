@@ -26,7 +26,9 @@ type FolderOptions struct {
 	Timeout      time.Duration // for each child process (default 60 s); a clip that takes longer counts as failed
 	WholeSeconds float64       // files up to this length are decoded whole, longer ones by seeking (default 10)
 	Index        string        // file that keeps what is known of the clips' files (default IndexFile in the folder, or in the user's cache)
-	CacheBytes   int64         // memory for clips decoded whole (default 256 MiB; negative for none)
+	// Progress is called as files have been looked at, never twice at once, and last when all have or the work has ended.
+	Progress   func(done, total int)
+	CacheBytes int64 // memory for clips decoded whole (default 256 MiB; negative for none)
 }
 
 func (o FolderOptions) WithDefaults() FolderOptions {

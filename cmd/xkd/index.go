@@ -47,7 +47,8 @@ be written.`,
 			if plot != "" && !strings.EqualFold(filepath.Ext(plot), ".png") {
 				return usagef("--plot %s: name a .png file", plot)
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "looking through %s\n", args[0])
+			fmt.Fprintf(cmd.ErrOrStderr(), "looking through %s\n", media.Printable(args[0]))
+			opt.Progress = lookedAt(cmd.ErrOrStderr())
 			x, err := corpus.IndexClips(cmd.Context(), args[0], opt, out)
 			if err != nil {
 				return err
@@ -63,7 +64,7 @@ be written.`,
 				err = printIndex(cmd.OutOrStdout(), x, all)
 			}
 			if err == nil && x.Clips == 0 {
-				err = errors.New(x.Why)
+				err = errors.New(media.Printable(x.Why))
 			}
 			return err
 		},
@@ -185,7 +186,7 @@ func printIndex(w io.Writer, x *corpus.Index, all bool) error {
 			fmt.Fprintf(w, "; %d %s", part.n, part.what)
 		}
 	}
-	fmt.Fprintf(w, "\nindex: %s (%s looked at anew)\n", x.File, count(x.Probed, "file"))
+	fmt.Fprintf(w, "\nindex: %s (%s looked at anew)\n", media.Printable(x.File), count(x.Probed, "file"))
 	if bins := durations(x.Lengths); len(bins) > 0 {
 		fmt.Fprintln(w)
 		most := 0
@@ -222,19 +223,11 @@ func printFiles(w io.Writer, head string, files []media.BadFile, all bool) {
 	}
 	fmt.Fprintf(w, "\n%s\n", head)
 	for _, f := range files[:shown] {
-		fmt.Fprintf(w, "  %s: %s\n", printable(f.Path), printable(f.Reason))
+		fmt.Fprintf(w, "  %s: %s\n", media.Printable(f.Path), media.Printable(f.Reason))
 	}
 	if n := len(files) - shown; n > 0 {
 		fmt.Fprintf(w, "  and %d more: --all names them\n", n)
 	}
-}
-
-// printable is a text as it is, or in quotes where it would move a terminal's cursor.
-func printable(text string) string {
-	if q := strconv.Quote(text); strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return q
-	}
-	return text
 }
 
 func edges(b durationBin) string {
@@ -260,7 +253,7 @@ func printCounts(w io.Writer, head string, counts map[string]int) error {
 	t := newTable(head, ">clips")
 	names := byCount(counts)
 	for _, name := range names[:min(rowsShown, len(names))] {
-		t.add(name, strconv.Itoa(counts[name]))
+		t.add(media.Printable(name), strconv.Itoa(counts[name]))
 	}
 	if n := len(names) - rowsShown; n > 0 {
 		t.add(fmt.Sprintf("and %d more", n), "")

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
 
 	"goxkd/media"
 	"goxkd/media/corpus"
@@ -23,21 +27,78 @@ func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Sou
 		fmt.Fprintf(notes, "clips:      %d generated, difficulty %g, seed %d\n", src.Len(), c.Data.Synthetic.Difficulty, c.Data.Synthetic.Seed)
 		return src, nil
 	}
-	fmt.Fprintf(notes, "looking through the files in %s\n", c.Data.Path)
+	fmt.Fprintf(notes, "looking through the files in %s\n", media.Printable(c.Data.Path))
 	opt := views.OptionsFor(c.Spec())
 	opt.Split, opt.Fold, opt.Root = c.Data.Split, c.Data.Fold, c.Data.Root
-	src, report, err := corpus.Open(ctx, c.Data.Path, opt)
+	src, report, err := openShown(ctx, c.Data.Path, opt, notes)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(notes, "clips:      %d in %s", report.Good, c.Data.Path)
+	fmt.Fprintf(notes, "clips:      %d in %s", report.Good, media.Printable(c.Data.Path))
 	if report.Ignored > 0 {
 		fmt.Fprintf(notes, " (%s left aside)", count(report.Ignored, "other file"))
 	}
 	fmt.Fprintln(notes)
 	printBad(notes, "refused", report.Bad)
 	printBad(notes, "remarks", report.Remarks)
+	announceClips(src, c, notes)
 	return src, nil
+}
+
+// heapSlack is the share by which Go's heap may grow beyond what is in use before it is collected, in percent. Clips and
+// batches are few large pieces without pointers: to collect them often costs nothing, and the program takes what it says.
+const heapSlack = 10
+
+// announceClips says what memory clips take beside the device's, and keeps to it.
+func announceClips(src media.Source, c xkd.Config, notes io.Writer) {
+	kept := int64(0)
+	if f, ok := src.(interface{ CacheBytes() int64 }); ok {
+		kept = f.CacheBytes()
+	}
+	video, audio := media.Modalities(src)
+	ahead := c.Spec().AheadBytes(c.Train.Batch, max(c.Train.Accumulate, 1), video, audio)
+	fmt.Fprintf(notes, "memory:     %s for clips that stay decoded, %s for batches, beside the device's\n", megabytes(kept), megabytes(ahead))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapSlack)
+	}
+}
+
+// openShown opens clips and shows on a terminal how far it has come.
+func openShown(ctx context.Context, path string, opt media.FolderOptions, notes io.Writer) (media.Corpus, *media.Report, error) {
+	opt.Progress = lookedAt(notes)
+	return corpus.Open(ctx, path, opt)
+}
+
+// redrawEvery bounds how often a line is drawn anew.
+const redrawEvery = 100 * time.Millisecond
+
+// lookedAt draws a bar of the files that were looked at, on a terminal alone: elsewhere it is nil.
+func lookedAt(notes io.Writer) func(done, total int) {
+	width, tty := terminalWidth(notes)
+	if !tty {
+		return nil
+	}
+	began, drawn := time.Now(), time.Time{}
+	return func(done, total int) {
+		switch now := time.Now(); {
+		case done >= total:
+			fmt.Fprint(notes, "\r\x1b[K")
+		case now.Sub(drawn) >= redrawEvery:
+			drawn = now
+			fmt.Fprintf(notes, "\r\x1b[K%s", lookBar(done, total, time.Since(began), width-1))
+		}
+	}
+}
+
+// lookBar draws how many files were looked at, in one line of at most width columns.
+func lookBar(done, total int, took time.Duration, width int) string {
+	const cells = 16
+	full := cells * done / max(total, 1)
+	text := fmt.Sprintf("[%s%s] %d/%d files", strings.Repeat("=", full), strings.Repeat(" ", cells-full), done, total)
+	if s := took.Seconds(); done > 0 && s >= 1 {
+		text += fmt.Sprintf("  %s files/s, %s left", figure(float64(done)/s), clock(time.Duration(float64(took)/float64(done)*float64(total-done))))
+	}
+	return text[:min(len(text), max(width, 0))]
 }
 
 // printBad lists the first bad files and counts the rest.
@@ -47,7 +108,7 @@ func printBad(w io.Writer, what string, bad []media.BadFile) {
 	}
 	fmt.Fprintf(w, "%-11s %s\n", what+":", count(len(bad), "file"))
 	for _, b := range bad[:min(refusalsShown, len(bad))] {
-		fmt.Fprintf(w, "  %s: %s\n", b.Path, b.Reason)
+		fmt.Fprintf(w, "  %s: %s\n", media.Printable(b.Path), media.Printable(b.Reason))
 	}
 	if n := len(bad) - refusalsShown; n > 0 {
 		fmt.Fprintf(w, "  and %d more\n", n)
@@ -75,8 +136,8 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 	opt := views.OptionsFor(spec)
 	opt.LabelColumn, opt.Fold, opt.Root = f.label, f.fold, f.root
 	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
-	fmt.Fprintf(notes, "looking through the files in %s\n", dir)
-	src, report, err := corpus.Open(ctx, dir, opt)
+	fmt.Fprintf(notes, "looking through the files in %s\n", media.Printable(dir))
+	src, report, err := openShown(ctx, dir, opt, notes)
 	if err != nil && f.modality == "" && len(report.Bad) > 0 && ctx.Err() == nil {
 		// What the first file lacks most likely none has.
 		var lack media.LackError
@@ -88,14 +149,14 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 		}
 		fmt.Fprintf(notes, "note: no clip with both video and sound; reading %s alone\n", have)
 		both := err
-		if src, report, err = corpus.Open(ctx, dir, opt); err != nil {
+		if src, report, err = openShown(ctx, dir, opt, notes); err != nil {
 			return nil, both
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(notes, "clips: %d in %s\n", report.Good, dir)
+	fmt.Fprintf(notes, "clips: %d in %s\n", report.Good, media.Printable(dir))
 	printBad(notes, "refused", report.Bad)
 	printBad(notes, "remarks", report.Remarks)
 	if report.Unlabeled > 0 {

@@ -8,6 +8,26 @@ import (
 	"goxkd/media"
 )
 
+// What counts is the memory that is held, not the part of it that is filled.
+func TestCacheCountsBuffers(t *testing.T) {
+	c := newClipCache(1000)
+	for i := range 20 {
+		clip := &media.Clip{Frames: make([]uint8, 10, 400), Wave: make([]float32, 5, 10)}
+		require.Equal(t, int64(440), clip.Bytes())
+		if i%2 == 0 {
+			clip.Trim()
+			require.Equal(t, int64(30), clip.Bytes())
+		}
+		c.put(i, clip)
+	}
+	held := int64(0)
+	for e := c.order.Front(); e != nil; e = e.Next() {
+		held += e.Value.(cached).clip.Bytes()
+	}
+	require.Equal(t, held, c.used)
+	require.LessOrEqual(t, held, int64(1000))
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	c := newClipCache(100)
 	clip := func(n int) *media.Clip { return &media.Clip{Frames: make([]uint8, n)} }

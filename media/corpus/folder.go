@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"goxkd/internal/files"
 	"goxkd/media"
@@ -264,6 +265,7 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 	errs := make([]error, len(f.files))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var done progress
 	files.Parallel(f.opt.Workers, len(f.files), func(i int) {
 		if ctx.Err() != nil {
 			return
@@ -271,7 +273,11 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 		if errs[i] = f.examine(ctx, &f.files[i]); errors.Is(errs[i], media.ErrTool) {
 			cancel(errs[i])
 		}
+		// A process that is killed loses the answers of the last seconds alone.
+		f.index.keepNow()
+		done.one(f.opt.Progress, len(f.files))
 	})
+	done.end(f.opt.Progress, len(f.files))
 	if ctx.Err() != nil {
 		f.index.keep() // what is known already spares the next run the asking
 		return context.Cause(ctx)
@@ -294,6 +300,26 @@ func (f *Folder) probeAll(ctx context.Context, report *media.Report) error {
 	sort.SliceStable(report.Remarks, func(a, b int) bool { return report.Remarks[a].Path < report.Remarks[b].Path })
 	sort.SliceStable(report.Bad, func(a, b int) bool { return report.Bad[a].Path < report.Bad[b].Path })
 	return nil
+}
+
+// progress counts files that were looked at.
+type progress struct {
+	mu   sync.Mutex
+	done int
+}
+
+func (p *progress) one(tell func(done, total int), total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done++; tell != nil && p.done < total {
+		tell(p.done, total)
+	}
+}
+
+func (p *progress) end(tell func(done, total int), total int) {
+	if tell != nil {
+		tell(total, total)
+	}
 }
 
 // examine decides about one clip.
@@ -474,6 +500,21 @@ func (f *Folder) Whole(ctx context.Context, i int) (c *media.Clip, ok bool, err 
 	return c, true, err
 }
 
+// CacheBytes is the most memory that clips decoded whole take together: all of them, or the cache's bound.
+func (f *Folder) CacheBytes() int64 {
+	n := int64(0)
+	for i := range f.files {
+		file := &f.files[i]
+		if f.short(file) {
+			n += file.info.Bytes(file.duration(), f.format())
+		}
+		if n > f.cache.limit {
+			return max(f.cache.limit, 0)
+		}
+	}
+	return n
+}
+
 // Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
 // change, and up to which length clips are decoded whole.
 func (f *Folder) Stamps(w io.Writer) {
@@ -494,6 +535,7 @@ func (f *Folder) whole(ctx context.Context, i int) (*media.Clip, error) {
 		if c, err = f.decode(ctx, file, media.Span{Start: 0, Seconds: file.duration()}); err != nil {
 			return nil, err
 		}
+		c.Trim()
 		f.cache.put(i, c)
 	}
 	own := *c // sharing the samples

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"goxkd/internal/files"
@@ -55,6 +56,8 @@ type fileIndex struct {
 	always  bool   // it is kept however small
 	mu      sync.Mutex
 	fresh   int
+	kept    int       // fresh when it was kept last
+	when    time.Time // from when on it is worth keeping again
 	entries map[string]indexEntry
 	asked   map[string]bool
 }
@@ -62,7 +65,7 @@ type fileIndex struct {
 // openIndex reads what is known of the files below root: from the file named, or else from the
 // folder's own index and the one in the user's cache. Absent or broken lines are asked about again.
 func openIndex(root, file string) *fileIndex {
-	x := &fileIndex{root: root, file: file, always: file != "", entries: map[string]indexEntry{}, asked: map[string]bool{}}
+	x := &fileIndex{root: root, file: file, always: file != "", entries: map[string]indexEntry{}, asked: map[string]bool{}, when: time.Now().Add(keepEvery)}
 	if x.always {
 		x.read(file)
 		return x
@@ -202,7 +205,10 @@ func (x *fileIndex) note(in ffmpeg.Place, name, label, split string) {
 // keep writes the index where it is worth it. That it cannot be written costs time in the next run
 // only, so it is no error.
 func (x *fileIndex) keep() {
-	if x.file == "" || x.fresh == 0 || !x.always && x.fresh < autoIndex {
+	x.mu.Lock()
+	fresh := x.fresh
+	x.mu.Unlock()
+	if x.file == "" || fresh == 0 || !x.always && fresh < autoIndex {
 		return
 	}
 	if os.MkdirAll(filepath.Dir(x.file), 0o755) == nil {
@@ -210,18 +216,44 @@ func (x *fileIndex) keep() {
 	}
 }
 
+// keepEvery is the time between two keepings while files are looked at; of a large index that takes longer to write it is
+// more, so that writing takes a small part of the time.
+var keepEvery = 5 * time.Second
+
+// keepShare is the time between two keepings in units of what one takes.
+const keepShare = 20
+
+// keepNow keeps the index if that was long ago.
+func (x *fileIndex) keepNow() {
+	x.mu.Lock()
+	began := time.Now()
+	due := x.fresh > x.kept && began.After(x.when)
+	if due {
+		x.kept, x.when = x.fresh, began.Add(time.Hour) // one at a time
+	}
+	x.mu.Unlock()
+	if !due {
+		return
+	}
+	x.keep()
+	x.mu.Lock()
+	x.when = time.Now().Add(max(keepEvery, keepShare*time.Since(began)))
+	x.mu.Unlock()
+}
+
 // write writes the entries by path; with pruned, without those of files that have gone.
 func (x *fileIndex) write(file string, pruned bool) error {
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	entries, asked := maps.Clone(x.entries), maps.Clone(x.asked)
+	x.mu.Unlock()
 	return files.WriteAtomic(file, func(w io.Writer) error {
 		lines := json.NewEncoder(w)
 		lines.SetEscapeHTML(false)
-		for _, key := range slices.Sorted(maps.Keys(x.entries)) {
-			if pruned && !x.asked[key] && x.gone(key) {
+		for _, key := range slices.Sorted(maps.Keys(entries)) {
+			if pruned && !asked[key] && x.gone(key) {
 				continue
 			}
-			if err := lines.Encode(x.entries[key]); err != nil {
+			if err := lines.Encode(entries[key]); err != nil {
 				return err
 			}
 		}
@@ -265,8 +297,12 @@ func IndexClips(ctx context.Context, path string, opt media.FolderOptions, out s
 		return nil, err
 	}
 	f := newFolder(list, opt)
+	f.index.always = true // however few answers there are when the work is stopped
 	if out != "" {
 		f.index.read(out)
+		f.index.file = out
+	} else if own := filepath.Join(list.root, IndexFile); f.index.write(own, false) == nil {
+		f.index.file = own
 	}
 	if err := f.probeAll(ctx, report); err != nil {
 		return nil, err

@@ -42,6 +42,19 @@ func longer(size int, aspect float64) int {
 	return min(max(int(math.Round(float64(size)*aspect)), size), maxAspect*size)
 }
 
+// Bytes is the memory of so many seconds, decoded.
+func (p *Choice) Bytes(seconds float64, f Format) int64 {
+	n := int64(0)
+	if p.video != nil {
+		w, h := p.video.shape(f.Size)
+		n += 3 * int64(w) * int64(h) * int64(media.Span{Seconds: seconds}.Frames(f.FPS))
+	}
+	if p.audio != nil {
+		n += 4 * int64(seconds*float64(f.Rate)+0.5)
+	}
+	return n
+}
+
 // ErrEmpty marks a span without frames or samples.
 var ErrEmpty = errors.New("nothing decoded")
 

@@ -1,10 +1,13 @@
 package views
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +26,102 @@ type LoaderConfig struct {
 	// PrefetchBytes bounds the memory of the batches made ahead (default 1 GiB): there are fewer than
 	// Prefetch where that many would not fit, but always one. No effect on the batches.
 	PrefetchBytes int64
+	// MostLost is the share of failing clips above which batches end with a LostError (default a half; 1 for never): of the
+	// clips whose turn it was last, as many as four batches hold but 64 at least.
+	MostLost float64
+}
+
+// LostError ends batches where most clips fail: then the data have gone, or never were what they seemed.
+type LostError struct {
+	Failed, Asked int             // of the clips whose turn it was last
+	Bad           []media.BadFile // the first that failed among them
+}
+
+func (e LostError) Error() string {
+	var why []string
+	for _, b := range e.Bad {
+		why = append(why, media.Printable(b.Path)+": "+media.Printable(b.Reason))
+	}
+	return fmt.Sprintf("%d of the last %d clips could not be read; the first are %s", e.Failed, e.Asked, strings.Join(why, "; "))
+}
+
+// lostNamed is how many clips a LostError names.
+const lostNamed = 3
+
+// window counts which of the clips whose turn it was last have failed.
+type window struct {
+	most   float64
+	turns  []bool // a ring
+	next   int
+	full   bool
+	failed int
+	bad    []lost
+	asked  int
+}
+
+// lost is a clip that failed in its turn.
+type lost struct {
+	turn int // from the start of the window's life, or the slot within a batch
+	file media.BadFile
+}
+
+func newWindow(batch int, most float64) *window {
+	return &window{most: most, turns: make([]bool, max(64, 4*batch))}
+}
+
+// add takes a batch's turns, of which those in bad failed, and returns a LostError where most of the window has.
+func (w *window) add(batch int, bad []lost) error {
+	slices.SortFunc(bad, func(a, b lost) int { return cmp.Compare(a.turn, b.turn) })
+	for slot := range batch {
+		gone := len(bad) > 0 && bad[0].turn == slot
+		if w.turns[w.next] {
+			w.failed--
+		}
+		w.turns[w.next] = gone
+		w.next = (w.next + 1) % len(w.turns)
+		w.full = w.full || w.next == 0
+		w.asked++
+		if gone {
+			w.failed++
+			w.bad = append(w.bad, lost{w.asked, bad[0].file})
+			bad = bad[1:]
+		}
+		for len(w.bad) > 0 && w.bad[0].turn <= w.asked-len(w.turns) {
+			w.bad = w.bad[1:]
+		}
+		if w.full && float64(w.failed) > w.most*float64(len(w.turns)) {
+			return w.error()
+		}
+	}
+	return nil
+}
+
+func (w *window) error() error {
+	e := LostError{Failed: w.failed, Asked: len(w.turns)}
+	named := map[string]bool{}
+	for _, l := range w.bad {
+		if len(e.Bad) < lostNamed && !named[l.file.Path] {
+			named[l.file.Path] = true
+			e.Bad = append(e.Bad, l.file)
+		}
+	}
+	return e
+}
+
+const (
+	defaultPrefetch      = 2
+	defaultPrefetchBytes = 1 << 30
+)
+
+// ahead is how many batches are made ahead.
+func (s Spec) ahead(prefetch, batch int, bytes int64, video, audio bool) int {
+	return max(1, min(prefetch, int(bytes/s.batchBytes(batch, video, audio))))
+}
+
+// AheadBytes is the memory of the batches of a Loader with the defaults: those made ahead, and so many in use.
+func (s Spec) AheadBytes(batch, used int, video, audio bool) int64 {
+	n := s.ahead(defaultPrefetch, batch, defaultPrefetchBytes, video, audio) + used
+	return int64(n) * s.batchBytes(batch, video, audio)
 }
 
 // LoaderStats is what a Loader has met so far, batches made ahead included.
@@ -50,10 +149,11 @@ type Loader struct {
 	slots  chan struct{} // one token per batch made ahead
 	free   chan *Batch
 	waited atomic.Int64
+	recent *window // of batches that Next has returned
 
 	mu      sync.Mutex
 	orders  map[uint64][]int
-	failed  map[attempt]bool
+	failed  map[attempt]error
 	named   map[int]bool
 	skipped int
 	reasons []media.BadFile
@@ -73,6 +173,7 @@ type pending struct {
 	done  chan struct{}
 	mu    sync.Mutex
 	err   error
+	lost  []lost // slots whose own clip failed
 }
 
 // job is one slot of a pending batch.
@@ -100,13 +201,16 @@ func NewLoader(ctx context.Context, src media.Source, spec Spec, cfg LoaderConfi
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	if cfg.Prefetch < 1 {
-		cfg.Prefetch = 2
+		cfg.Prefetch = defaultPrefetch
 	}
 	if cfg.PrefetchBytes <= 0 {
-		cfg.PrefetchBytes = 1 << 30
+		cfg.PrefetchBytes = defaultPrefetchBytes
+	}
+	if cfg.MostLost <= 0 {
+		cfg.MostLost = 0.5
 	}
 	video, audio := media.Modalities(src)
-	cfg.Prefetch = max(1, min(cfg.Prefetch, int(cfg.PrefetchBytes/spec.batchBytes(cfg.Batch, video, audio))))
+	cfg.Prefetch = spec.ahead(cfg.Prefetch, cfg.Batch, cfg.PrefetchBytes, video, audio)
 	sg, err := spec.newSpectrogram()
 	if err != nil {
 		return nil, err
@@ -118,10 +222,11 @@ func NewLoader(ctx context.Context, src media.Source, spec Spec, cfg LoaderConfi
 		slots:  make(chan struct{}, cfg.Prefetch),
 		free:   make(chan *Batch, cfg.Prefetch+1),
 		orders: map[uint64][]int{},
-		failed: map[attempt]bool{},
+		failed: map[attempt]error{},
 		named:  map[int]bool{},
 	}
 	l.video, l.audio = video, audio
+	l.recent = newWindow(cfg.Batch, cfg.MostLost)
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.work.Add(1 + cfg.Workers)
 	go l.dispatch()
@@ -193,7 +298,8 @@ func (l *Loader) fill(v *viewer, j job) error {
 	for k := range n {
 		index := order[(first+k)%n]
 		try := attempt{epoch, index}
-		if l.known(try) {
+		if err := l.known(try); err != nil {
+			j.p.miss(l, j.slot, k, index, err)
 			l.skip(try, nil)
 			continue
 		}
@@ -202,6 +308,7 @@ func (l *Loader) fill(v *viewer, j job) error {
 			return l.ctx.Err()
 		}
 		if err != nil {
+			j.p.miss(l, j.slot, k, index, err)
 			l.skip(try, err)
 			continue
 		}
@@ -214,7 +321,17 @@ func (l *Loader) fill(v *viewer, j job) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Errorf("loader: none of the %d clips can be decoded; the first is %s: %s", n, l.reasons[0].Path, l.reasons[0].Reason)
+	return fmt.Errorf("none of the %d clips can be decoded: %w", n, LostError{int(n), int(n), slices.Clone(l.reasons[:min(lostNamed, len(l.reasons))])})
+}
+
+// miss notes a slot whose own clip failed, the first that is tried for it.
+func (p *pending) miss(l *Loader, slot int, tried uint64, index int, err error) {
+	if tried > 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = append(p.lost, lost{slot, media.NewBadFile(l.src.Name(index), err)})
 }
 
 // load decodes the span that this epoch sees of the clip.
@@ -248,8 +365,8 @@ func (l *Loader) order(epoch uint64) []int {
 	return order
 }
 
-// known tells whether the clip failed before in this epoch, so that it is not tried again.
-func (l *Loader) known(try attempt) bool {
+// known is why the clip failed before in this epoch, so that it is not tried again; nil where it did not.
+func (l *Loader) known(try attempt) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.failed[try]
@@ -265,7 +382,7 @@ func (l *Loader) skip(try attempt, err error) {
 	if err == nil {
 		return
 	}
-	l.failed[try] = true
+	l.failed[try] = err
 	if !l.named[try.index] && len(l.reasons) < maxReasons {
 		l.named[try.index] = true
 		l.reasons = append(l.reasons, media.NewBadFile(l.src.Name(try.index), err))
@@ -294,6 +411,11 @@ func (l *Loader) Next() (*Batch, error) {
 	if p.err != nil {
 		l.cancel()
 		return nil, p.err
+	}
+	// Batches are judged in their order, so that workers and those made ahead change nothing.
+	if err := l.recent.add(l.cfg.Batch, p.lost); err != nil {
+		l.cancel()
+		return nil, err
 	}
 	return p.batch, nil
 }

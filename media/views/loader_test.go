@@ -132,6 +132,39 @@ func TestLoaderGivesUpWhenNothingWorks(t *testing.T) {
 	require.Error(t, err)
 }
 
+// When most clips fail that worked before, batches end, at the same one whatever the workers.
+func TestLoaderEndsWhereClipsAreLost(t *testing.T) {
+	run := func(workers int, most float64, bad func(i int) bool) (int, error) {
+		src := mediatest.Faulty{Source: synthetic.New(synthetic.Config{Clips: 40, Seed: 1}), Bad: bad}
+		l, err := NewLoader(context.Background(), src, smallSpec(), LoaderConfig{Batch: 4, Seed: 2, Workers: workers, MostLost: most})
+		require.NoError(t, err)
+		defer l.Close()
+		for step := range 24 {
+			if _, err := l.Next(); err != nil {
+				return step, err
+			}
+		}
+		return 24, nil
+	}
+	most := func(i int) bool { return i%5 > 1 }
+	step, err := run(1, 0, most)
+	var lost LostError
+	require.ErrorAs(t, err, &lost)
+	require.Equal(t, 15, step, "not before 64 clips are asked for")
+	require.Equal(t, 64, lost.Asked)
+	require.Greater(t, lost.Failed, 32)
+	require.Len(t, lost.Bad, 3)
+	require.ErrorContains(t, err, "of the last 64 clips could not be read; the first are ")
+	require.ErrorContains(t, err, "broken")
+	again, same := run(3, 0, most)
+	require.Equal(t, step, again)
+	require.Equal(t, err.Error(), same.Error())
+	_, err = run(2, 0.7, most)
+	require.NoError(t, err, "of a share that is allowed")
+	_, err = run(2, 0, func(i int) bool { return i%5 > 2 })
+	require.NoError(t, err)
+}
+
 func TestLoaderRefusesNonsense(t *testing.T) {
 	src := synthetic.New(synthetic.Config{Clips: 4})
 	ctx := context.Background()
