@@ -129,8 +129,12 @@ func TestLossFalls(t *testing.T) {
 // Device memory does not grow after the first step, nothing is made after it, and the bytes announced are those held.
 func TestMemoryIsConstant(t *testing.T) {
 	dev := openGPU(t)
-	c := smallConfig(t, xkd.XKD, 1000)
-	if testing.Short() {
+	// The growth that is allowed is by step: a leak shows in few as well as in many.
+	c, allowed := smallConfig(t, xkd.XKD, 300), int64(5<<20)
+	switch {
+	case os.Getenv("XKD_TESTS") == "all":
+		c.Train.Steps, allowed = 1000, 16<<20
+	case testing.Short():
 		c.Train.Steps = 50
 	}
 	step, err := xkd.BuildStep(c, xkd.StepOptions{Binding: dev.Binding()})
@@ -153,7 +157,7 @@ func TestMemoryIsConstant(t *testing.T) {
 				require.Equal(t, counts, dev.Counts())
 				grown := residentBytes() - resident
 				t.Logf("resident memory: %d MiB at step %d, %+d KiB by step %d", resident>>20, steps/5, grown>>10, p.Step)
-				require.Less(t, grown, int64(16<<20), "the process grows: something is not released")
+				require.Less(t, grown, allowed, "the process grows: something is not released")
 			}
 		},
 	})
