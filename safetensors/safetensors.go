@@ -1,11 +1,9 @@
 package safetensors
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -31,72 +29,24 @@ type File struct {
 // Load reads a whole file. Errors name the file and what is wrong with it; what is no regular file is not opened. Where the
 // file has checksums they are verified.
 func Load(path string) (*File, error) {
-	f, err := files.OpenRegular(path)
+	r, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	file, err := decode(bufio.NewReaderSize(f, 1<<20), info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return file, nil
+	defer r.Close()
+	return r.all()
 }
 
 // decode reads a file of the given size in bytes.
-func decode(r io.Reader, size int64) (*File, error) {
-	h, err := readHeader(r, size)
+func decode(from io.ReaderAt, size int64) (*File, error) {
+	r, err := newReader(from, size)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.checkLayout(); err != nil {
-		return nil, err
-	}
-	want, err := h.takeSums()
-	if err != nil {
-		return nil, err
-	}
-	file := &File{Metadata: h.metadata, Tensors: map[string]Tensor{}}
-	sums := map[string]uint32{}
-	for _, e := range h.entries {
-		data := make([]float32, e.count)
-		sum, err := readFloats(r, data, dtypes[e.DType])
-		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", e.name, err)
-		}
-		if w, ok := want.tensors[e.name]; want.present && (!ok || w != sum) {
-			return nil, fmt.Errorf("damaged: the bytes of tensor %q do not match their checksum", e.name)
-		}
-		sums[e.name] = sum
-		file.Tensors[e.name] = Tensor{e.Shape, data}
-	}
-	if want.present && want.header != headerSum(h.metadata, h.entries, sums) {
-		return nil, errors.New("damaged: the header does not match its checksum")
-	}
-	return file, nil
+	return r.all()
 }
 
 const chunk = 1 << 14 // floats converted at a time
-
-// readFloats reads elements of a type and gives the checksum of their bytes.
-func readFloats(r io.Reader, dst []float32, d dtype) (sum uint32, err error) {
-	buf := make([]byte, d.size*min(len(dst), chunk))
-	for len(dst) > 0 {
-		n := min(len(dst), chunk)
-		part := buf[:d.size*n]
-		if _, err := io.ReadFull(r, part); err != nil {
-			return 0, fmt.Errorf("cut short: %w", err)
-		}
-		sum = crc32.Update(sum, castagnoli, part)
-		d.convert(dst[:n], part)
-		dst = dst[n:]
-	}
-	return sum, nil
-}
 
 // eachChunk passes on a tensor's bytes.
 func (t Tensor) eachChunk(buf []byte, do func([]byte) error) error {

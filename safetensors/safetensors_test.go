@@ -171,3 +171,31 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(t, file.Encode(&out))
 	})
 }
+
+// One tensor of a file is read and verified by itself; damage of another is found by Verify.
+func TestReaderReadsOneTensor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.safetensors")
+	require.NoError(t, sample().Save(path))
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	raw[len(raw)-1] ^= 1 // of x, the last by name
+	require.NoError(t, os.WriteFile(path, raw, 0o644))
+	r, err := Open(path)
+	require.NoError(t, err)
+	defer r.Close()
+	got, err := r.Read("scalar")
+	require.NoError(t, err)
+	require.Equal(t, []float32{7}, got.Data)
+	shape, ok := r.Shape("x")
+	require.True(t, ok)
+	require.Equal(t, []int{2, 3}, shape)
+	_, ok = r.Shape("y")
+	require.False(t, ok)
+	for _, err := range []error{r.Verify(t.Context()), second(r.Read("x"))} {
+		require.ErrorContains(t, err, `the bytes of tensor "x" do not match`)
+		require.ErrorContains(t, err, path)
+	}
+	require.ErrorContains(t, second(r.Read("y")), `no tensor "y"`)
+}
+
+func second(_ Tensor, err error) error { return err }

@@ -10,6 +10,7 @@ import (
 	"goxkd/graph"
 	"goxkd/media/synthetic"
 	"goxkd/media/views"
+	"goxkd/safetensors"
 	"goxkd/xkd"
 )
 
@@ -33,11 +34,11 @@ func TestAccumulatedRunResumes(t *testing.T) {
 	}})
 	got := run(t.Context(), parts, xkd.RunOptions{Resume: true})
 	require.Equal(t, want.Losses, got.Losses)
-	a, err := xkd.LoadCheckpoint(want.Checkpoint)
+	a, err := safetensors.Load(want.Checkpoint)
 	require.NoError(t, err)
-	b, err := xkd.LoadCheckpoint(got.Checkpoint)
+	b, err := safetensors.Load(got.Checkpoint)
 	require.NoError(t, err)
-	require.Equal(t, a.File.Tensors, b.File.Tensors)
+	require.Equal(t, a.Tensors, b.Tensors)
 }
 
 // A graph of features that is compiled against the training step's store sees the weights as they train, without copies.

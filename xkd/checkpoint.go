@@ -1,6 +1,7 @@
 package xkd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,13 +89,13 @@ func (t *Trainer) saveKeeping(path, previous string) error {
 	return f.Replace(path, previous)
 }
 
-// Loaded is a checkpoint read from a file.
+// Loaded is a checkpoint: what its header says, verified, and the open file, of which tensors are read when they are needed.
 type Loaded struct {
 	Path   string
 	Config Config
 	Done   int // steps trained
 	Clips  int // in the data set, 0 where that is not known
-	File   *safetensors.File
+	file   *safetensors.Reader
 	places *places
 	stale  error // why it can be probed but not resumed
 }
@@ -113,8 +114,12 @@ func (e DamagedError) Error() string {
 
 func (e DamagedError) Unwrap() error { return e.Err }
 
-// LoadCheckpoint reads a checkpoint and its configuration, those of earlier versions too. Errors are ErrNoCheckpoint,
-// ErrIrregular and ErrDamaged; the first and the last are a DamagedError where the run's folder has the checkpoint before, intact.
+// Close closes the file.
+func (l *Loaded) Close() error { return l.file.Close() }
+
+// LoadCheckpoint reads a checkpoint's configuration, those of earlier versions too, and verifies the whole file, in little
+// memory. Errors are ErrNoCheckpoint, ErrIrregular and ErrDamaged; the first and the last are a DamagedError where the run's
+// folder has the checkpoint before, intact. Whoever has it closes it.
 func LoadCheckpoint(path string) (*Loaded, error) {
 	l, err := loadCheckpoint(path)
 	if err == nil {
@@ -122,6 +127,7 @@ func LoadCheckpoint(path string) (*Loaded, error) {
 	}
 	if filepath.Base(path) == CheckpointFile && (errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoCheckpoint)) {
 		if before, err2 := loadCheckpoint(filepath.Join(filepath.Dir(path), PreviousFile)); err2 == nil {
+			before.Close()
 			return nil, DamagedError{path, before.Path, before.Done, err}
 		}
 	}
@@ -131,8 +137,8 @@ func LoadCheckpoint(path string) (*Loaded, error) {
 	return nil, err
 }
 
-func loadCheckpoint(path string) (*Loaded, error) {
-	f, err := safetensors.Load(path)
+func loadCheckpoint(path string) (l *Loaded, err error) {
+	f, err := safetensors.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: %w", path, ErrNoCheckpoint)
@@ -141,7 +147,13 @@ func loadCheckpoint(path string) (*Loaded, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	l := &Loaded{Path: path, File: f}
+	defer func() {
+		if err != nil {
+			f.Close()
+			l = nil
+		}
+	}()
+	l = &Loaded{Path: path, file: f}
 	text, current := f.Metadata[metaConfig]
 	former, old := f.Metadata[metaPlan]
 	switch {
@@ -157,14 +169,17 @@ func loadCheckpoint(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: the configuration in its metadata cannot be used: %w", ErrDamaged, path, err)
 	}
-	if l.Done, err = strconv.Atoi(f.Metadata[metaStep]); err != nil || l.Done < 0 {
+	if l.Done, err = strconv.Atoi(f.Metadata[metaStep]); err != nil || l.Done < 0 || l.Done > maxSteps {
 		return nil, fmt.Errorf("%w: %s: the step count in its metadata is %q", ErrDamaged, path, f.Metadata[metaStep])
 	}
 	if text, ok := f.Metadata[metaData]; ok {
-		if err := json.Unmarshal([]byte(text), &l.places); err != nil || l.places == nil {
+		if err := json.Unmarshal([]byte(text), &l.places); err != nil || l.places == nil || l.places.Clips < 0 {
 			return nil, fmt.Errorf("%w: %s: the data's place in its metadata cannot be read: %q", ErrDamaged, path, text)
 		}
 		l.Clips = l.places.Clips
+	}
+	if err = f.Verify(context.Background()); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return l, nil
 }
@@ -195,6 +210,14 @@ func absolute(path string) string {
 	return path
 }
 
+// Began is the absolute path of the clips with which the run was begun, or went on last; empty where it is not known.
+func (l *Loaded) Began() string {
+	if l.places == nil {
+		return ""
+	}
+	return l.places.Path
+}
+
 // Data is the configuration's, with paths that lead to the same clips from the present folder as from the one in which the
 // run was begun. A path that leads nowhere any more stays as it was given.
 func (l *Loaded) Data() Data {
@@ -213,14 +236,26 @@ func (l *Loaded) Data() Data {
 	return d
 }
 
-// tensor finds a state's elements, and checks their shape and that they are numbers.
-func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
-	t, ok := l.File.Tensors[n.Name]
+// fits checks that the file has a state, in the shape that the configuration gives it.
+func (l *Loaded) fits(n *graph.Node) error {
+	shape, ok := l.file.Shape(n.Name)
 	if !ok {
-		return nil, fmt.Errorf("%w: %s has no tensor %s", ErrDamaged, l.Path, n.Name)
+		return fmt.Errorf("%w: %s has no tensor %s", ErrDamaged, l.Path, n.Name)
 	}
-	if !n.Shape.Equal(t.Shape) {
-		return nil, fmt.Errorf("%w: %s: %s has shape %v, its configuration needs %v", ErrDamaged, l.Path, n.Name, graph.Shape(t.Shape), n.Shape)
+	if !n.Shape.Equal(shape) {
+		return fmt.Errorf("%w: %s: %s has shape %v, its configuration needs %v", ErrDamaged, l.Path, n.Name, graph.Shape(shape), n.Shape)
+	}
+	return nil
+}
+
+// tensor reads a state's elements, and checks their shape and that they are numbers.
+func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
+	if err := l.fits(n); err != nil {
+		return nil, err
+	}
+	t, err := l.file.Read(n.Name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return t.Data, l.checkLoaded(n.Name, t.Data)
 }

@@ -31,10 +31,11 @@ func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) 
 	if err != nil {
 		return nil, err
 	}
+	defer l.Close()
 	if opt.Batch <= 0 {
 		opt.Batch = 16
 	}
-	e, err := newEncoder(l.Config, m, dev, opt)
+	e, err := newEncoder(l.Config, m, dev, opt, l)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +45,19 @@ func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) 
 	return e, nil
 }
 
-// newEncoder allocates an encoder without weights.
-func newEncoder(c Config, m Modality, dev graph.Device, opt EncoderOptions) (*Encoder, error) {
+// newEncoder allocates an encoder without weights, for checkpoints that must have them: what a configuration merely claims is
+// not allocated.
+func newEncoder(c Config, m Modality, dev graph.Device, opt EncoderOptions, checkpoints ...*Loaded) (*Encoder, error) {
 	f, err := BuildFeatures(c, m, opt.Role, opt.Batch, FeatureOptions{})
 	if err != nil {
 		return nil, err
+	}
+	for _, l := range checkpoints {
+		for _, q := range f.Params {
+			if err := l.fits(q.Node); err != nil {
+				return nil, err
+			}
+		}
 	}
 	e := &Encoder{Config: c, Modality: m, features: f}
 	if e.exec, err = dev.Compile(f.Graph, graph.PlanOptions{}); err != nil {
@@ -80,6 +89,7 @@ func (e *Encoder) Features(ctx context.Context, clips media.Source) (rows [][]fl
 		return nil, nil, media.LackError{Video: e.Modality == Video, Audio: e.Modality == Audio}
 	}
 	rows = make([][]float32, clips.Len())
+	chunk := chunk(e.Config)
 	for at := 0; at < len(rows); at += chunk {
 		indices := make([]int, min(chunk, len(rows)-at))
 		for i := range indices {

@@ -34,7 +34,11 @@ func PrepareFolder(dir string, resume bool) error {
 func enter(dir string, resume bool) (leave func(), err error) {
 	checkpoint, previous := filepath.Join(dir, CheckpointFile), filepath.Join(dir, PreviousFile)
 	if resume && !exists(checkpoint) { // before a folder is made in vain
-		_, err := LoadCheckpoint(checkpoint)
+		l, err := LoadCheckpoint(checkpoint)
+		if err == nil { // it has come meanwhile
+			l.Close()
+			err = fmt.Errorf("%s: %w", dir, ErrLocked)
+		}
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

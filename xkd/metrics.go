@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,7 +139,7 @@ func mendMetrics(path string, done int) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	good := make([][]byte, done+1)
+	good := map[int][]byte{} // done is what the checkpoint claims: no room is made for so many
 	var aside []byte
 	damaged := 0
 	for line := range bytes.Lines(text) {
@@ -160,19 +161,21 @@ func mendMetrics(path string, done int) (notes []string, err error) {
 		}
 		notes = append(notes, fmt.Sprintf("%s: %d damaged or double lines are now in %s", path, damaged, where))
 	}
-	var missing []int
-	for step := 1; step <= done; step++ {
-		if good[step] == nil {
-			missing = append(missing, step)
+	steps := slices.Sorted(maps.Keys(good))
+	var missing [][2]int
+	next := 1
+	for _, step := range append(slices.Clip(steps), done+1) {
+		if step > next {
+			missing = append(missing, [2]int{next, step - 1})
 		}
+		next = step + 1
 	}
 	if len(missing) > 0 {
 		notes = append(notes, fmt.Sprintf("%s lacks steps that are done: %s", path, spans(missing)))
 	}
-	good = slices.DeleteFunc(good, func(line []byte) bool { return line == nil })
 	return notes, files.WriteAtomic(path, func(w io.Writer) error {
-		for _, line := range good {
-			if _, err := w.Write(append(slices.Clip(line), '\n')); err != nil {
+		for _, step := range steps {
+			if _, err := w.Write(append(slices.Clip(good[step]), '\n')); err != nil {
 				return err
 			}
 		}
@@ -191,24 +194,23 @@ func appendTo(path string, text []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// spans writes ascending numbers as 1-3, 5 and counts what is too much for a line.
-func spans(list []int) string {
+// spans writes ascending spans as 1-3, 5 and counts the numbers in what is too much for a line.
+func spans(list [][2]int) string {
 	const most = 5
 	var parts []string
-	for len(list) > 0 {
-		n := 1
-		for n < len(list) && list[n] == list[n-1]+1 {
-			n++
+	for _, span := range list[:min(most, len(list))] {
+		if span[0] == span[1] {
+			parts = append(parts, fmt.Sprint(span[0]))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d-%d", span[0], span[1]))
 		}
-		switch {
-		case len(parts) == most:
-			return fmt.Sprintf("%s and %d more", strings.Join(parts, ", "), len(list))
-		case n == 1:
-			parts = append(parts, fmt.Sprint(list[0]))
-		default:
-			parts = append(parts, fmt.Sprintf("%d-%d", list[0], list[n-1]))
-		}
-		list = list[n:]
+	}
+	more := 0
+	for _, span := range list[len(parts):] {
+		more += span[1] - span[0] + 1
+	}
+	if more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(parts, ", "), more)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -58,7 +58,7 @@ func TestMetricsAtResume(t *testing.T) {
 			}
 		})
 	}
-	require.Equal(t, "1, 3, 5, 7, 9 and 2 more", spans([]int{1, 3, 5, 7, 9, 11, 12}))
+	require.Equal(t, "1, 3, 5, 7, 9 and 2 more", spans([][2]int{{1, 1}, {3, 3}, {5, 5}, {7, 7}, {9, 9}, {11, 12}}))
 	dir := t.TempDir()
 	path, victim := filepath.Join(dir, MetricsFile), filepath.Join(dir, "victim")
 	require.NoError(t, os.WriteFile(victim, []byte("mine"), 0o644))

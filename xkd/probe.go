@@ -210,20 +210,28 @@ type extractor struct {
 	opt         ProbeOptions
 }
 
-// chunk is the number of clips held as views at a time.
-const chunk = 192
+// probeBatch bounds the batch of a probe, which a checkpoint's configuration asks for.
+const probeBatch = 256
+
+// chunk is the number of clips held as views at a time: of large ones, fewer.
+func chunk(c Config) int {
+	const most, memory = 192, 1 << 30
+	v, a := c.Views.Video.Global, c.Views.Audio
+	return max(1, min(most, memory/(videoChannels*v.Frames*v.Size[0]*v.Size[1]+4*a.Mels*a.Global.Frames)))
+}
 
 // extract gives, per modality, the features of each network (checkpoints first, then one untrained per seed) as rows, and the
 // clips that could be read. A modality that the source lacks gets nil.
 func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]float64, used []int, bad []media.BadFile, err error) {
 	var encoders [2]*Encoder
 	for _, m := range []Modality{Video, Audio} {
-		if encoders[m], err = newEncoder(x.config, m, x.dev, EncoderOptions{Role: x.opt.Role, Batch: x.config.Train.Batch}); err != nil {
+		if encoders[m], err = newEncoder(x.config, m, x.dev, EncoderOptions{Role: x.opt.Role, Batch: min(x.config.Train.Batch, probeBatch)}, x.checkpoints...); err != nil {
 			return features, nil, nil, err
 		}
 		defer encoders[m].Close()
 	}
 	networks := len(x.checkpoints) + x.opt.Seeds
+	chunk := chunk(x.config)
 	for at := 0; at < len(clips); at += chunk {
 		batch, failed, err := views.Centre(ctx, x.src, x.config.Spec(), clips[at:min(at+chunk, len(clips))], views.CentreOptions{})
 		bad = append(bad, failed...)

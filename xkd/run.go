@@ -92,6 +92,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			if err != nil {
 				return nil, err
 			}
+			defer l.Close()
 			if err := t.Resume(l); err != nil {
 				return nil, err
 			}

@@ -54,6 +54,13 @@ const (
 	maxLocals = 64
 	maxBatch  = 1 << 16
 	maxSteps  = 1 << 30
+
+	maxPositions = 1 << 26 // elements of a table of positions: tokens x width
+	maxPixels    = 1 << 27 // of a view, over its frames
+	maxBands     = 1 << 25 // elements of a log-mel, and of the mel bands over the spectrum
+	maxSpectrum  = 1 << 25 // samples that go through the Fourier transform for a clip
+	maxSamples   = 1 << 26 // of a clip's sound
+	tiny         = 1e-12   // what is divided by, or the like, is not smaller
 )
 
 // validator collects what does not hold.
@@ -79,7 +86,8 @@ func (v *validator) share(path string, value float64) {
 
 // above also refuses what is no finite number.
 func (v *validator) above(path string, value float64) {
-	v.check(value > 0 && value <= math.MaxFloat32, path, "is %g: must be above 0", value)
+	v.check(value > 0, path, "is %g: must be above 0", value)
+	v.check(!(value > 0) || value >= tiny && value <= math.MaxFloat32, path, "is %g: must be in %g..%g", value, tiny, math.MaxFloat32)
 }
 
 // Validate returns FieldErrors with every field that does not fit, or nil.
@@ -89,6 +97,7 @@ func (c Config) Validate() error {
 	v.network(c)
 	v.views(c)
 	v.data(c.Data)
+	v.generated(c)
 	v.times(c)
 	return v.errs.or()
 }
@@ -164,6 +173,13 @@ func (v *validator) shapes(c Config) {
 	if len(v.errs) > before {
 		return
 	}
+	tokens := max(c.VideoTokens(), c.AudioTokens())
+	for _, s := range []struct {
+		path string
+		dim  int
+	}{{"model.encoder.dim", c.Model.Encoder.Dim}, {"model.decoder.dim", c.Model.Decoder.Dim}} {
+		v.check(s.dim <= maxPositions/tokens, s.path, "is %d for views of %d patches: at most %d", s.dim, tokens, maxPositions/tokens)
+	}
 	for _, m := range []struct {
 		path   string
 		tokens int
@@ -196,6 +212,26 @@ func (v *validator) views(c Config) {
 	v.within("views.audio.local.frames", audio.Local.Frames, 1, max(audio.Global.Frames, 1))
 	v.above("views.audio.log_std", audio.LogStd)
 	v.check(!math.IsNaN(audio.LogMean) && !math.IsInf(audio.LogMean, 0), "views.audio.log_mean", "is %g: must be a number", audio.LogMean)
+	v.check(!(math.Abs(audio.LogMean) > math.MaxFloat32), "views.audio.log_mean", "is %g: too large", audio.LogMean)
+	for _, w := range []struct {
+		path string
+		view VideoView
+	}{{"views.video.global", video.Global}, {"views.video.local", video.Local}} {
+		n := float64(w.view.Frames) * float64(w.view.Size[0]) * float64(w.view.Size[1])
+		v.check(n <= maxPixels, w.path, "has %d frames of %v, that is %.0f pixels: at most %d", w.view.Frames, w.view.Size, n, maxPixels)
+		v.check(w.view.Augment.BlurKernel <= 4096, w.path+".augment.blur_kernel", "is %d: at most 4096", w.view.Augment.BlurKernel)
+	}
+	for _, w := range []struct {
+		path string
+		view AudioView
+	}{{"views.audio.global", audio.Global}, {"views.audio.local", audio.Local}} {
+		v.check(w.view.Augment.StartStep <= maxSamples, w.path+".augment.start_step", "is %d: at most %d", w.view.Augment.StartStep, maxSamples)
+	}
+	frames, mels, fft := float64(audio.Global.Frames), float64(audio.Mels), float64(audio.NFFT)
+	v.check(mels*max(frames, fft/2+1) <= maxBands, "views.audio.mels", "is %d, with n_fft %d and %d frames: the tables have at most %d elements",
+		audio.Mels, audio.NFFT, audio.Global.Frames, maxBands)
+	v.check(frames*fft <= maxSpectrum, "views.audio.n_fft", "is %d for %d frames: together at most %d", audio.NFFT, audio.Global.Frames, maxSpectrum)
+	v.check(!(c.Views.Seconds*float64(audio.Rate) > maxSamples), "views.seconds", "is %g at %d Hz: at most %d samples", c.Views.Seconds, audio.Rate, maxSamples)
 	if len(v.errs) > before {
 		return
 	}
@@ -232,10 +268,21 @@ func (v *validator) augment(err error) {
 
 func (v *validator) data(d Data) {
 	v.check(d.Path != "", "data.path", "is empty: name a folder, or %s", SyntheticData)
-	v.check(d.Fold >= 1, "data.fold", "is %d: must be at least 1", d.Fold)
+	v.within("data.fold", d.Fold, 1, 1<<16)
 	v.within("data.synthetic.clips", d.Synthetic.Clips, 1, 1<<30)
 	v.within("data.synthetic.classes", d.Synthetic.Classes, 1, 64)
 	v.share("data.synthetic.difficulty", d.Synthetic.Difficulty)
+}
+
+// generated checks that generated clips, which have a length of their own, can be held.
+func (v *validator) generated(c Config) {
+	if len(v.errs) > 0 || c.Data.Path != SyntheticData {
+		return
+	}
+	g := c.Generated()
+	n := g.Seconds * float64(g.FPS) * float64(g.Size) * float64(g.Size)
+	v.check(n <= 2*maxPixels, "views.video.fps", "is %d: generated clips of %g s and %d pixels square would have %.0f pixels: at most %d",
+		g.FPS, g.Seconds, g.Size, n, 2*maxPixels)
 }
 
 // times checks what goes over time.
@@ -243,7 +290,7 @@ func (v *validator) times(c Config) {
 	t := c.Train
 	v.within("train.steps", t.Steps, 1, maxSteps)
 	v.within("train.accumulate", t.Accumulate, 1, maxBatch)
-	v.check(t.FreezeLastLayer >= 0, "train.freeze_last_layer", "is %d: must not be negative", t.FreezeLastLayer)
+	v.within("train.freeze_last_layer", t.FreezeLastLayer, 0, maxSteps)
 	v.check(c.Optimizer.LR > 0 && c.Optimizer.LR <= 1, "optimizer.lr", "is %g: must be above 0 and at most 1", c.Optimizer.LR)
 	v.check(c.Optimizer.WeightDecay >= 0 && c.Optimizer.WeightDecay <= math.MaxFloat32, "optimizer.weight_decay", "is %g: must not be negative", c.Optimizer.WeightDecay)
 	for _, k := range []struct {

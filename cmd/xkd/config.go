@@ -50,6 +50,9 @@ each setting's meaning, unit, range, default and source. The output is a configu
 			if err != nil {
 				return err
 			}
+			if asJSON && bare {
+				return usagef("--plain is for YAML: --json has no comments")
+			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), c)
 			}
@@ -72,6 +75,7 @@ func (s *settings) shown(args []string) (xkd.Config, error) {
 		if err != nil {
 			return xkd.Config{}, err
 		}
+		defer l.Close()
 		c, err := l.Config.With("", s.given()...)
 		if err != nil {
 			return c, s.explain(err)
@@ -95,7 +99,7 @@ func newConfigCheck() *cobra.Command {
 				if err != nil {
 					return (&settings{cmd: cmd}).explain(err)
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s: all settings hold\n", file, c.Preset, c.Variant); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s: all settings hold\n", printable(file), c.Preset, c.Variant); err != nil {
 					return err
 				}
 			}

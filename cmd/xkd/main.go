@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -65,10 +66,10 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 		fmt.Fprintf(stderr, "xkd: %s\n", oneLine(err))
 		return exitUsage
 	case errors.Is(err, xkd.ErrDiverged):
-		fmt.Fprintf(stderr, "xkd: %s\n", remedied(cmd, err))
+		fmt.Fprintf(stderr, "xkd: %s\n", clean(remedied(cmd, err)))
 		return exitDiverged
 	default:
-		fmt.Fprintf(stderr, "xkd: %s\n", remedied(cmd, err))
+		fmt.Fprintf(stderr, "xkd: %s\n", clean(remedied(cmd, err)))
 		return exitFailure
 	}
 }
@@ -91,7 +92,23 @@ func oneLine(err error) string {
 			parts = append(parts, line)
 		}
 	}
-	return strings.Join(parts, "; ")
+	return clean(strings.Join(parts, "; "))
+}
+
+// clean writes what would move a terminal's cursor, such as a name from a file may hold, as Go's quotes do; the rest stays.
+func clean(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case strconv.IsPrint(r) && r != utf8.RuneError:
+			b.WriteRune(r)
+		default:
+			_, n := utf8.DecodeRuneInString(text[i:])
+			q := strconv.Quote(text[i : i+n])
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
 }
 
 // interruptible gives a context that the first SIGINT, SIGTERM or SIGHUP cancels; the second ends the process at once. A

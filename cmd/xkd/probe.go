@@ -79,6 +79,7 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		if err != nil {
 			return err
 		}
+		defer l.Close()
 		checkpoints = append(checkpoints, l)
 	}
 	data, trained := f.data, checkpoints[0].Data()
@@ -86,6 +87,17 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		data = trained.Path
 		if f.root == "" {
 			f.root = trained.Root
+		}
+		if data != xkd.SyntheticData {
+			fmt.Fprintf(stderr, "note: without --data the clips are those that the checkpoint names: %s\n", named(data, f.root))
+		}
+	}
+	if data == xkd.SyntheticData {
+		// The checkpoint's clips may have been files; whether generated ones of its views can be held is not known yet.
+		c := checkpoints[0].Config
+		c.Data.Path = data
+		if err := c.Validate(); err != nil {
+			return fmt.Errorf("%s: %w", checkpoints[0].Path, err)
 		}
 	}
 	if data != xkd.SyntheticData && filepath.Clean(data) == filepath.Clean(trained.Path) {
@@ -117,6 +129,14 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		return printJSON(cmd.OutOrStdout(), probeReport(r))
 	}
 	return printProbe(cmd.OutOrStdout(), r, f)
+}
+
+// named is where clips lie, for people.
+func named(path, root string) string {
+	if root == "" {
+		return printable(path)
+	}
+	return fmt.Sprintf("%s, below %s", printable(path), printable(root))
 }
 
 // checkpointAt is the checkpoint that a path names, a file or a run's folder.

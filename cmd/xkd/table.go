@@ -24,12 +24,18 @@ func newTable(columns ...string) *table {
 	t := &table{}
 	for _, c := range columns {
 		name, right := strings.CutPrefix(c, ">")
-		t.head, t.right = append(t.head, name), append(t.right, right)
+		t.head, t.right = append(t.head, clean(name)), append(t.right, right)
 	}
 	return t
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) add(cells ...string) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = clean(cell) // names from files come here
+	}
+	t.rows = append(t.rows, row)
+}
 
 func (t *table) print(w io.Writer) error {
 	widths := make([]int, len(t.head))

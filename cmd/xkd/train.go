@@ -94,11 +94,11 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 	defer reference.Close()
 	s, err := t.Run(ctx, src, xkd.RunOptions{
 		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers, Reference: reference,
-		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", text) },
+		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", clean(text)) },
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
 			fmt.Fprintf(stderr, "network:    %s, %s, %s trainable parameters\n", c.Preset, c.Variant, thousands(s.Parameters))
-			fmt.Fprintf(stderr, "output:     %s\n", f.out)
+			fmt.Fprintf(stderr, "output:     %s\n", printable(f.out))
 			if s.First > 0 {
 				fmt.Fprintf(stderr, "resumed:    %d of %d steps are done\n", s.First, s.Steps)
 			}
@@ -148,10 +148,15 @@ func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 	if err != nil {
 		return xkd.Config{}, err
 	}
+	defer l.Close()
 	c, err := f.over(l)
 	if err != nil {
 		return c, err
 	}
+	if err := f.idle(c); err != nil {
+		return c, err
+	}
+	given := c.Data
 	// Paths that nothing has changed lead to where they led.
 	if c.Data.Path == l.Config.Data.Path && !f.cmd.Flags().Changed("data") {
 		c.Data.Path = l.Data().Path
@@ -159,6 +164,7 @@ func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 	if c.Data.Root == l.Config.Data.Root && !f.cmd.Flags().Changed("root") {
 		c.Data.Root = l.Data().Root
 	}
+	sayClips(notes, l, given, c.Data)
 	if planned := l.Config.Train.Steps; c.Train.Steps != planned {
 		if c.Train.Steps <= l.Done {
 			return c, usagef("--steps %d: the checkpoint has %d already; give more", c.Train.Steps, l.Done)
@@ -169,6 +175,28 @@ func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 		return c, fmt.Errorf("%s has all its %d steps: give more with --steps, or see what it has learnt: xkd probe %s", l.Path, l.Done, l.Path)
 	}
 	return c, nil
+}
+
+// sayClips names the clips that a run goes on with, and says where they are not those, or not certainly those, of before.
+func sayClips(notes io.Writer, l *xkd.Loaded, given, now xkd.Data) {
+	was := l.Began()
+	if now.Path == xkd.SyntheticData {
+		return
+	}
+	absolute := now.Path
+	if abs, err := filepath.Abs(now.Path); err == nil {
+		absolute = abs
+	}
+	switch {
+	case was == "" && !filepath.IsAbs(now.Path):
+		fmt.Fprintf(notes, "note: data.path is relative, %s, and the checkpoint does not say to what; here it is %s\n", printable(now.Path), printable(absolute))
+	case was != "" && was != absolute:
+		fmt.Fprintf(notes, "note: the clips are in %s now; the run was begun with %s\n", printable(absolute), printable(was))
+	case given.Path != now.Path:
+		fmt.Fprintf(notes, "note: data.path is relative, %s; the clips are those of the folder in which the run was begun: %s\n", printable(given.Path), printable(now.Path))
+	default:
+		fmt.Fprintf(notes, "note: the clips are those that the checkpoint names: %s\n", named(now.Path, now.Root))
+	}
 }
 
 // report prints what a run came to and the command to type next.
@@ -203,11 +231,11 @@ func (f *trainFlags) report(stdout io.Writer, w *watcher, s *xkd.Summary, c xkd.
 		fmt.Fprintf(stdout, "skipped: %s could not be read and gave way to the next\n", count(s.Skipped, "clip"))
 		printBad(stdout, "reasons", s.Bad)
 	}
-	fmt.Fprintf(stdout, "checkpoint: %s\n", s.Checkpoint)
+	fmt.Fprintf(stdout, "checkpoint: %s\n", printable(s.Checkpoint))
 	if s.Stopped {
-		fmt.Fprintf(stdout, "stopped after %d of %d steps; to go on: xkd train --resume --out %s\n", s.Steps, c.Train.Steps, f.out)
+		fmt.Fprintf(stdout, "stopped after %d of %d steps; to go on: xkd train --resume --out %s\n", s.Steps, c.Train.Steps, printable(f.out))
 		return nil
 	}
-	_, err := fmt.Fprintf(stdout, "next: xkd probe %s\n", s.Checkpoint)
+	_, err := fmt.Fprintf(stdout, "next: xkd probe %s\n", printable(s.Checkpoint))
 	return err
 }
