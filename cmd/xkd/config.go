@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/media"
 	"goxkd/xkd"
 )
 
@@ -99,7 +100,7 @@ func newConfigCheck() *cobra.Command {
 				if err != nil {
 					return (&settings{cmd: cmd}).explain(err)
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s: all settings hold\n", printable(file), c.Preset, c.Variant); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s: all settings hold\n", media.Printable(file), c.Preset, c.Variant); err != nil {
 					return err
 				}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/media"
 	"goxkd/xkd"
 )
 
@@ -134,9 +135,9 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 // named is where clips lie, for people.
 func named(path, root string) string {
 	if root == "" {
-		return printable(path)
+		return media.Printable(path)
 	}
-	return fmt.Sprintf("%s, below %s", printable(path), printable(root))
+	return fmt.Sprintf("%s, below %s", media.Printable(path), media.Printable(root))
 }
 
 // checkpointAt is the checkpoint that a path names, a file or a run's folder.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"goxkd/device"
+	"goxkd/media"
 	"goxkd/xkd"
 )
 
@@ -98,7 +99,7 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
 			fmt.Fprintf(stderr, "network:    %s, %s, %s trainable parameters\n", c.Preset, c.Variant, thousands(s.Parameters))
-			fmt.Fprintf(stderr, "output:     %s\n", printable(f.out))
+			fmt.Fprintf(stderr, "output:     %s\n", media.Printable(f.out))
 			if s.First > 0 {
 				fmt.Fprintf(stderr, "resumed:    %d of %d steps are done\n", s.First, s.Steps)
 			}
@@ -189,11 +190,11 @@ func sayClips(notes io.Writer, l *xkd.Loaded, given, now xkd.Data) {
 	}
 	switch {
 	case was == "" && !filepath.IsAbs(now.Path):
-		fmt.Fprintf(notes, "note: data.path is relative, %s, and the checkpoint does not say to what; here it is %s\n", printable(now.Path), printable(absolute))
+		fmt.Fprintf(notes, "note: data.path is relative, %s, and the checkpoint does not say to what; here it is %s\n", media.Printable(now.Path), media.Printable(absolute))
 	case was != "" && was != absolute:
-		fmt.Fprintf(notes, "note: the clips are in %s now; the run was begun with %s\n", printable(absolute), printable(was))
+		fmt.Fprintf(notes, "note: the clips are in %s now; the run was begun with %s\n", media.Printable(absolute), media.Printable(was))
 	case given.Path != now.Path:
-		fmt.Fprintf(notes, "note: data.path is relative, %s; the clips are those of the folder in which the run was begun: %s\n", printable(given.Path), printable(now.Path))
+		fmt.Fprintf(notes, "note: data.path is relative, %s; the clips are those of the folder in which the run was begun: %s\n", media.Printable(given.Path), media.Printable(now.Path))
 	default:
 		fmt.Fprintf(notes, "note: the clips are those that the checkpoint names: %s\n", named(now.Path, now.Root))
 	}
@@ -231,11 +232,11 @@ func (f *trainFlags) report(stdout io.Writer, w *watcher, s *xkd.Summary, c xkd.
 		fmt.Fprintf(stdout, "skipped: %s could not be read and gave way to the next\n", count(s.Skipped, "clip"))
 		printBad(stdout, "reasons", s.Bad)
 	}
-	fmt.Fprintf(stdout, "checkpoint: %s\n", printable(s.Checkpoint))
+	fmt.Fprintf(stdout, "checkpoint: %s\n", media.Printable(s.Checkpoint))
 	if s.Stopped {
-		fmt.Fprintf(stdout, "stopped after %d of %d steps; to go on: xkd train --resume --out %s\n", s.Steps, c.Train.Steps, printable(f.out))
+		fmt.Fprintf(stdout, "stopped after %d of %d steps; to go on: xkd train --resume --out %s\n", s.Steps, c.Train.Steps, media.Printable(f.out))
 		return nil
 	}
-	_, err := fmt.Fprintf(stdout, "next: xkd probe %s\n", printable(s.Checkpoint))
+	_, err := fmt.Fprintf(stdout, "next: xkd probe %s\n", media.Printable(s.Checkpoint))
 	return err
 }
