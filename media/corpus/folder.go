@@ -85,7 +85,7 @@ func gatherFolder(dir string, opt media.FolderOptions, report *media.Report) (*l
 		return nil, fmt.Errorf("folder %s: this is a file: name the folder that holds it", dir)
 	}
 	// The folder may be named by a link itself; its table of labels lies where the name says.
-	table, err := findLabels(root, opt.LabelColumn)
+	table, err := findLabels(root, opt.LabelColumn, opt.Split)
 	if err != nil {
 		return nil, err
 	}
@@ -241,6 +241,9 @@ func label(root string, names []string, table *labelTable, opt media.FolderOptio
 	// A table that names none of the files belongs to another folder beside this one.
 	if opt.LabelColumn == "" && opt.Split == "" && table != nil && !slices.ContainsFunc(names, table.has) {
 		table = nil
+	}
+	if table != nil && table.above != "" {
+		report.Remarks = append(report.Remarks, media.BadFile{Path: table.above, Reason: "labels are taken from this file, above the folder"})
 	}
 	var clips []listed
 	for _, name := range names {

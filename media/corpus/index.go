@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,8 +46,20 @@ const indexVersion = 2
 // asking about a thousand takes most of a minute on a small machine.
 const autoIndex = 50
 
-// maxIndexLine bounds one line of an index; longer ones are not ours.
-const maxIndexLine = 1 << 20
+// maxIndexLine bounds one line of an index; longer ones are not ours. maxIndexBytes bounds what is read of all.
+const (
+	maxIndexLine  = 1 << 20
+	maxIndexBytes = 2 << 30
+)
+
+// inRange tells whether an entry is one that could have been written: whoever can write into the folder can write its index.
+func (e *indexEntry) inRange() bool {
+	return e.Path != "" && e.V == indexVersion && e.Size >= 0 && e.Offset >= 0 && e.Offset <= math.MaxInt64-e.Size &&
+		len(e.Reason) <= maxReason && e.Contents.InRange()
+}
+
+// maxReason bounds the reason for a refusal.
+const maxReason = 4 << 10
 
 // fileIndex remembers ffprobe's answers between runs, refusals included. What failed for want of
 // time or of the tool is not remembered.
@@ -93,6 +106,10 @@ func cachedIndex(root string) string {
 
 // writable tells whether the file can be written, as a user other than its owner may not.
 func writable(file string) bool {
+	info, err := os.Stat(file)
+	if err != nil || files.Regular(file, info) != nil {
+		return false // to open a pipe would wait for its reader
+	}
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
 		return false
@@ -102,12 +119,12 @@ func writable(file string) bool {
 }
 
 func (x *fileIndex) read(file string) bool {
-	f, err := os.Open(file)
+	f, err := files.OpenRegular(file)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	for _, e := range readIndex(f) {
+	for _, e := range readIndex(io.LimitReader(f, maxIndexBytes)) {
 		x.entries[e.Path] = e
 	}
 	return true
@@ -120,7 +137,7 @@ func readIndex(r io.Reader) []indexEntry {
 	lines.Buffer(make([]byte, 0, 64<<10), maxIndexLine)
 	for lines.Scan() {
 		var e indexEntry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Path != "" && e.V == indexVersion {
+		if json.Unmarshal(lines.Bytes(), &e) == nil && e.inRange() {
 			out = append(out, e)
 		}
 	}
@@ -187,6 +204,9 @@ func stampOf(path string) (stamp, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return stamp{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return stamp{}, errIrregular
 	}
 	return stamp{info.Size(), info.ModTime().UnixNano()}, nil
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"goxkd/internal/files"
 )
 
 // labelsFile is the name of a table of labels: a header row "clip,<columns...>,split", where split
@@ -21,29 +23,46 @@ type labelTable struct {
 	column string
 	label  map[string]string // by clip
 	split  map[string]string
+	above  string // its file, where that lies above the folder
 }
 
-// findLabels reads the table in the folder or its parent. Without one the result is nil.
-func findLabels(dir, column string) (*labelTable, error) {
-	for _, path := range []string{filepath.Join(dir, labelsFile), filepath.Join(filepath.Dir(dir), labelsFile)} {
-		f, err := os.Open(path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("labels: %w", err)
-		}
-		defer f.Close()
-		table, err := readLabels(f, column)
-		if err != nil {
-			return nil, fmt.Errorf("labels %s: %w", path, err)
-		}
+// findLabels reads the table in the folder or else that of its parent, which is another's: what is wrong with that one counts
+// only where a column or a split is asked for. Without a table the result is nil.
+func findLabels(dir, column, wantSplit string) (*labelTable, error) {
+	table, err := readLabelsFile(filepath.Join(dir, labelsFile), column)
+	if table != nil || err != nil {
+		return table, err
+	}
+	above := filepath.Join(filepath.Dir(dir), labelsFile)
+	table, err = readLabelsFile(above, column)
+	switch {
+	case table != nil:
+		table.above = above
 		return table, nil
+	case err != nil && (column != "" || wantSplit != ""):
+		return nil, err
 	}
 	if column != "" {
 		return nil, fmt.Errorf("labels: column %q is asked for, but %s has no %s: leave the column out to take labels from sub-folders", column, dir, labelsFile)
 	}
 	return nil, nil
+}
+
+// readLabelsFile reads a table; where there is none the result is nil.
+func readLabelsFile(path, column string) (*labelTable, error) {
+	f, err := openText(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("labels %s: %w", path, files.Cause(err))
+	}
+	defer f.Close()
+	table, err := readLabels(f, column)
+	if err != nil {
+		return nil, fmt.Errorf("labels %s: %w", path, err)
+	}
+	return table, nil
 }
 
 func readLabels(r io.Reader, column string) (*labelTable, error) {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -75,7 +74,7 @@ func eachLine(r io.Reader, path string, do func(line int, text string) error) er
 
 // readList reads a manifest or a plain list, whichever the file is.
 func readList(path string, opt media.FolderOptions) ([]listed, []string, error) {
-	f, err := os.Open(path)
+	f, err := openText(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list %s: %w", path, files.Cause(err))
 	}

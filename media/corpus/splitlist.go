@@ -26,7 +26,7 @@ func readUCF(file string, _ media.FolderOptions) ([]listed, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := os.Open(file)
+	f, err := openText(file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
 	}
@@ -65,7 +65,7 @@ func parseUCF(r io.Reader, file, split string, numbers map[string]int) ([]listed
 
 // readClassInd reads "1 ApplyEyeMakeup" per line; without the file the result is nil.
 func readClassInd(file string) (map[string]int, error) {
-	f, err := os.Open(file)
+	f, err := openText(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -97,7 +97,7 @@ func parseClassInd(r io.Reader, file string) (map[string]int, error) {
 // in the list's name, and the name of the folder of its files.
 func readHMDB(file string, _ media.FolderOptions) ([]listed, []string, error) {
 	class := hmdbList.FindStringSubmatch(filepath.Base(file))[1]
-	f, err := os.Open(file)
+	f, err := openText(file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
 	}
@@ -133,7 +133,7 @@ func parseHMDB(r io.Reader, file, class string) ([]listed, error) {
 
 // readESC reads ESC-50's meta/esc50.csv: the clips of opt.Fold are test, those of the other folds train.
 func readESC(file string, opt media.FolderOptions) ([]listed, []string, error) {
-	f, err := os.Open(file)
+	f, err := openText(file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
 	}

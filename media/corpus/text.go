@@ -3,10 +3,38 @@ package corpus
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"goxkd/internal/files"
 )
+
+// maxListBytes bounds a list or a table of labels: ten million lines of some length.
+const maxListBytes = 1 << 30
+
+var errLargeList = errors.New("it has more than a gibibyte, as no list has")
+
+// openText opens a list or a table: a regular file of bounded size.
+func openText(path string) (io.ReadCloser, error) {
+	f, err := files.OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() > maxListBytes {
+		err = errLargeList
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(f, maxListBytes), f}, nil
+}
 
 // textOf reads a list as UTF-8 without a byte order mark: Windows tools write UTF-16 too.
 func textOf(r io.Reader) io.Reader {

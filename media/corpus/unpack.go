@@ -62,7 +62,7 @@ func unpacked(archive string) (string, error) {
 	if old, err := os.Stat(copied); err == nil && old.Mode().IsRegular() && old.ModTime().Equal(info.ModTime()) {
 		return copied, nil
 	}
-	in, err := os.Open(archive)
+	in, err := files.OpenRegular(archive)
 	if err != nil {
 		return "", files.Cause(err)
 	}

@@ -73,6 +73,50 @@ type Contents struct {
 	Joints  int      `json:"joints,omitempty"` // where recordings were joined, each with its own times; those of streams run on
 }
 
+// InRange tells whether all figures lie within the ranges of those that Probe gives.
+func (c *Contents) InRange() bool {
+	if len(c.Streams) > maxStreams || len(c.Format) > maxWord || !inTime(c.Start) || c.Joints < 0 || c.Joints > maxPackets {
+		return false
+	}
+	for i := range c.Streams {
+		if !c.Streams[i].inRange() {
+			return false
+		}
+	}
+	return true
+}
+
+// The most that is believed of a file.
+const (
+	maxPackets  = 1 << 31
+	maxChannels = 1 << 16
+	maxSide     = 1 << 20
+	maxWord     = 1 << 10
+)
+
+func inTime(at float64) bool { return math.Abs(at) < media.MaxSeconds }
+
+func (s *Stream) inRange() bool {
+	ranges := []struct{ v, most int }{
+		{s.Width, maxSide}, {s.Height, maxSide}, {s.Rate, math.MaxInt32}, {s.Channels, maxChannels}, {s.Packets, maxPackets},
+	}
+	for _, r := range ranges {
+		if r.v < 0 || r.v > r.most {
+			return false
+		}
+	}
+	for _, v := range []float64{s.Aspect, s.FPS, s.Gap, s.KeyGap} {
+		if !(v >= 0 && v <= 2*media.MaxSeconds) {
+			return false
+		}
+	}
+	if l := s.Level; l != nil && (!(l.Peak >= 0 && l.Peak <= math.MaxFloat32) || l.Over < 0 || l.Odd < 0) {
+		return false
+	}
+	return s.Index >= 0 && s.Index < maxSide && math.Abs(s.Rotation) <= 3600 && len(s.Kind)+len(s.Codec)+len(s.Broken) <= maxWord &&
+		inTime(s.Begin/2) && inTime(s.End/4) // whether they are usable is asked later
+}
+
 // Stream is one stream of a file. Its times are the file's own, in seconds, measured on its packets: what headers say of
 // lengths is not asked.
 type Stream struct {
@@ -331,11 +375,15 @@ func (s *Stream) usable(kind string) bool {
 	case kind == "video":
 		return s.Width > 0 && s.Height > 0
 	}
-	return s.Rate >= minRate
+	return s.Rate >= minRate && s.Rate <= maxRate
 }
 
-// minRate is the least rate of sound in Hz: at a lower one a few bytes of file would become hours of samples.
-const minRate = 500
+// minRate is the least rate of sound in Hz: at a lower one a few bytes of file would become hours of samples. maxRate is the
+// most, above that of any converter.
+const (
+	minRate = 500
+	maxRate = 4 << 20
+)
 
 // track is the stream of a kind to decode: the first that is marked as default, or else the first. others tells how many
 // more there are, and marked whether it is marked.

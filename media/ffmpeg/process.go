@@ -59,7 +59,7 @@ func (p process) stream(ctx context.Context, sinks []func(io.Reader)) (started b
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.name, p.args...)
-	ownGroup(cmd)
+	defer ownGroup(cmd)()
 	cmd.WaitDelay = time.Second
 	complaints := &boundedBuffer{limit: stderrLimit}
 	cmd.Stderr = complaints

@@ -107,7 +107,7 @@ const maxJSON = 1 << 30
 
 // readJSON reads a file of bounded size.
 func readJSON(file string, v any) error {
-	f, err := os.Open(file)
+	f, err := files.OpenRegular(file)
 	if err != nil {
 		return files.Cause(err)
 	}

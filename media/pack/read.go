@@ -177,7 +177,7 @@ func (p *Source) Load(ctx context.Context, i int, span media.Span) (*media.Clip,
 		return nil, fmt.Errorf("packed folder %s: no clip %d: it has %d", p.dir, i, len(p.clips))
 	}
 	c := &p.clips[i]
-	f, err := os.Open(p.shards[c.shard])
+	f, err := files.OpenRegular(p.shards[c.shard])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", p.shards[c.shard], c.Key, files.Missing(err))
 	}

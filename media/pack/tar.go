@@ -4,15 +4,19 @@ import (
 	"archive/tar"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 
 	"goxkd/internal/files"
 )
 
-// sidecarBytes bounds the small members that go with a clip.
-const sidecarBytes = 4 << 20
+// sidecarBytes bounds one of the small members that go with a clip, sidecarsBytes all that are read of an archive, and
+// maxMembers how many members it has: a file with holes can have any size.
+const (
+	sidecarBytes  = 4 << 20
+	sidecarsBytes = 512 << 20
+	maxMembers    = 1 << 22
+)
 
 // Member is a file within a tar.
 type Member struct {
@@ -27,7 +31,7 @@ type Member struct {
 // Scan calls visit with every member, in order. body reads a small one. The error says how
 // far it came; visit's own error ends it.
 func Scan(file string, visit func(m Member, body func() ([]byte, error)) error) error {
-	f, err := os.Open(file)
+	f, err := files.OpenRegular(file)
 	if err != nil {
 		return files.Cause(err)
 	}
@@ -37,7 +41,8 @@ func Scan(file string, visit func(m Member, body func() ([]byte, error)) error) 
 		return files.Cause(err)
 	}
 	in := tar.NewReader(f)
-	for n := 0; ; n++ {
+	small := int64(0)
+	for n := 0; n < maxMembers; n++ {
 		h, err := in.Next()
 		if err == io.EOF {
 			return nil
@@ -63,12 +68,16 @@ func Scan(file string, visit func(m Member, body func() ([]byte, error)) error) 
 			if h.Size > sidecarBytes {
 				return nil, fmt.Errorf("%q has %d bytes: at most %d are read", h.Name, h.Size, sidecarBytes)
 			}
+			if small += h.Size; small > sidecarsBytes {
+				return nil, fmt.Errorf("its small members have more than %d MB", sidecarsBytes>>20)
+			}
 			return io.ReadAll(in)
 		})
 		if err != nil {
 			return err
 		}
 	}
+	return fmt.Errorf("it has more than %d members", maxMembers)
 }
 
 // splitKey takes "dir/key.seg.mp4" apart: the key "dir/key" and the extension "seg.mp4".
