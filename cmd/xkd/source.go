@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -45,11 +43,7 @@ func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Sou
 	return src, nil
 }
 
-// heapSlack is the share by which Go's heap may grow beyond what is in use before it is collected, in percent. Clips and
-// batches are few large pieces without pointers: to collect them often costs nothing, and the program takes what it says.
-const heapSlack = 10
-
-// announceClips says what memory clips take beside the device's, and keeps to it.
+// announceClips says what memory decoded clips and batches take beside the device's; the program itself takes more.
 func announceClips(src media.Source, c xkd.Config, notes io.Writer) {
 	kept := int64(0)
 	if f, ok := src.(interface{ CacheBytes() int64 }); ok {
@@ -58,9 +52,6 @@ func announceClips(src media.Source, c xkd.Config, notes io.Writer) {
 	video, audio := media.Modalities(src)
 	ahead := c.Spec().AheadBytes(c.Train.Batch, max(c.Train.Accumulate, 1), video, audio)
 	fmt.Fprintf(notes, "memory:     %s for clips that stay decoded, %s for batches, beside the device's\n", megabytes(kept), megabytes(ahead))
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapSlack)
-	}
 }
 
 // openShown opens clips and shows on a terminal how far it has come.
