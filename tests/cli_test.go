@@ -213,6 +213,37 @@ func TestCLIFullDisk(t *testing.T) {
 	assert.True(t, os.IsNotExist(err))
 }
 
+// A checkpoint that cannot be written shows before training, whatever the disk says of its room, and what is advised works.
+func TestCLINoRoomForTheFirstCheckpoint(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no limit of file sizes")
+	}
+	dir := t.TempDir()
+	line := "ulimit -f 1000; exec \"$0\" \"$@\""
+	cmd := exec.Command("bash", append([]string{"-c", line, program}, small(3, "run", "--json")...)...)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.Error(t, cmd.Run())
+	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", &stderr)
+	require.Empty(t, stdout.String(), "a step was trained")
+	require.Contains(t, stderr.String(), "free some space or choose another --out")
+	require.NotContains(t, stderr.String(), "--resume")
+	xkdIn(t, dir, small(1, "run", "--save-every", "1")...).succeeds(t)
+	l, err := xkd.LoadCheckpoint(filepath.Join(dir, "run", xkd.PreviousFile))
+	require.NoError(t, err)
+	defer l.Close()
+	require.Equal(t, 0, l.Done)
+
+	cmd = exec.Command("bash", "-c", line, program, "train", "--resume", "--steps", "2", "--device", "cpu", "--out", "run")
+	cmd.Dir = dir
+	text, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	_, advice, ok := strings.Cut(strings.TrimSpace(string(text)), "free some space, then: xkd ")
+	require.True(t, ok, "%s", text)
+	xkdIn(t, dir, append(strings.Fields(advice), "--steps", "2", "--device", "cpu")...).succeeds(t)
+}
+
 // What cannot fit into memory is refused with figures, not by the runtime's stack trace.
 func TestCLITooLarge(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -106,6 +106,35 @@ func TestNaNGradient(t *testing.T) {
 	})
 }
 
+// A loss that is finite and has left all bounds ends the run in its own step too, and the advice holds.
+func TestHugeLoss(t *testing.T) {
+	out := t.TempDir()
+	c := smallConfig(t, xkd.XKD, 10)
+	d := divergent(t, cpu.Device{}, c, out, "vid_ae.out_proj.weight", 1e6)
+	require.Equal(t, 4, d.Step)
+	require.Equal(t, "loss", d.What)
+	require.Equal(t, 2, d.Done)
+	require.Greater(t, float64(d.Value), d.Limit)
+	require.LessOrEqual(t, d.Limit, 1e6)
+	require.ErrorContains(t, d, "beyond ")
+	c.Optimizer.LR /= 10
+	run(t, cpu.Device{}, c, out, xkd.RunOptions{Resume: true})
+	requireMetrics(t, out, 10)
+}
+
+// Weights beyond what networks have are not saved.
+func TestHugeWeights(t *testing.T) {
+	trainer, err := xkd.New(smallConfig(t, xkd.XKD, 2), cpu.Device{})
+	require.NoError(t, err)
+	defer trainer.Close()
+	data := make([]float32, trainer.Store().Shape(decoderWeight).Size())
+	data[1] = -9e15
+	require.NoError(t, trainer.Store().Write(decoderWeight, data))
+	path := filepath.Join(t.TempDir(), xkd.CheckpointFile)
+	require.ErrorIs(t, trainer.Save(path), xkd.ErrDiverged)
+	require.NoFileExists(t, path)
+}
+
 // Before the first checkpoint there is none to go on from.
 func TestNaNBeforeTheFirstCheckpoint(t *testing.T) {
 	c := smallConfig(t, xkd.XKD, 2)

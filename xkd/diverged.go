@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type DivergedError struct {
 	Value float32 // what it is
 	Micro int     // number of the micro-batch whose loss it is, -1 where it is the whole step's
 	LR    float64 // the run's optimizer.lr
+	Limit float64 // which a finite value has passed; 0 where it is not finite
 	// What Run adds. First is the first tensor of the step that is not finite, on the reference device; Views the file with
 	// the views; Checkpoint the last one, of Done steps. Each is empty where there is none.
 	First, Views, Checkpoint string
@@ -33,6 +35,9 @@ type DivergedError struct {
 func (e *DivergedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %s of step %d is %v", ErrDiverged, e.What, e.Step, e.Value)
+	if e.Limit > 0 {
+		fmt.Fprintf(&b, ", beyond %.3g", e.Limit)
+	}
 	if e.First != "" {
 		fmt.Fprintf(&b, "; %s is the first tensor that is not finite", e.First)
 	}
@@ -59,6 +64,26 @@ func notFinite(list []float32) int {
 	return -1
 }
 
+// Beyond these a run has diverged though its figures are finite. A healthy loss is a few units, whatever the weights of its
+// parts, since it is their mean, and falls; weights are of the order of 1.
+const (
+	maxLoss   = 1e6 // of any step
+	maxGrowth = 1e4 // over the loss of the run's first step
+	maxWeight = 1e6 // of a network's tensors when they are saved
+)
+
+// checkLoss looks at a step's loss, which is finite.
+func (t *Trainer) checkLoss(loss float32) error {
+	size := math.Abs(float64(loss))
+	if t.first == 0 {
+		t.first = size
+	}
+	if limit := min(maxLoss, maxGrowth*max(t.first, 1e-2)); size > limit {
+		return &DivergedError{Step: t.done + 1, What: LossNames[0], Value: loss, Micro: -1, LR: t.Config.Optimizer.LR, Limit: limit}
+	}
+	return nil
+}
+
 // checkNorms looks at the norms of a step's gradients: one that is not finite has spoilt the weights, and one whose square is
 // not, the second moment.
 func (t *Trainer) checkNorms() error {
@@ -83,6 +108,13 @@ func (t *Trainer) checkWeights(f *safetensors.File) error {
 		data := f.Tensors[n.Name].Data
 		if i := notFinite(data); i >= 0 {
 			return &DivergedError{Step: t.done, What: n.Name, Value: data[i], Micro: -1, LR: t.Config.Optimizer.LR}
+		}
+	}
+	for _, q := range t.Step.Params {
+		for _, v := range f.Tensors[q.Name].Data {
+			if math.Abs(float64(v)) > maxWeight {
+				return &DivergedError{Step: t.done, What: q.Name, Value: v, Micro: -1, LR: t.Config.Optimizer.LR, Limit: maxWeight}
+			}
 		}
 	}
 	return nil

@@ -25,7 +25,8 @@ var (
 	ErrContradiction = errors.New("the checkpoint was trained with other settings")
 	// ErrNotFinite means that weights of a checkpoint are infinite or no numbers.
 	ErrNotFinite = errors.New("not all weights are numbers")
-	// ErrDiverged means that a loss, a gradient or a weight is not finite; the trainer cannot go on. It is a DivergedError.
+	// ErrDiverged means that a loss, a gradient or a weight is not finite, that the loss is above 1e6 or above 1e4 times that of
+	// the run's first step, or a weight beyond 1e6; the trainer cannot go on. It is a DivergedError.
 	ErrDiverged = errors.New("training has diverged")
 	// ErrNoLabels means that clips to be judged by their classes have fewer than two.
 	ErrNoLabels = errors.New("the clips have no labels")

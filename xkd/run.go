@@ -72,7 +72,7 @@ type Summary struct {
 }
 
 // Run trains on a source to the configuration's last step. When ctx is cancelled it finishes the step, saves and returns a
-// summary with Stopped set. A run that was stopped and resumed gives the same bits as one that was not. Errors are
+// summary with Stopped set. A new run saves its first weights before it trains, with 0 steps. A run that was stopped and resumed gives the same bits as one that was not. Errors are
 // ErrFolder, ErrLocked, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrNotFinite, ErrContradiction, ErrDiverged, or the source's.
 func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*Summary, error) {
 	if opt.SaveEvery <= 0 {
@@ -107,6 +107,9 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 		}
 		opt.note(notes...)
 		defer keep.metrics.Close()
+		if err := checkRoom(opt.Folder, t.checkpointBytes()); err != nil {
+			return nil, err
+		}
 	}
 	if t.clips = src.Len(); was > 0 && t.clips != was {
 		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was, t.clips))
@@ -120,6 +123,10 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 		return nil, err
 	}
 	defer loader.Close()
+	// The first weights: what keeps a checkpoint from being written shows before training, and there is always one to go back to.
+	if err := keep.save(t); err != nil {
+		return nil, err
+	}
 	if opt.Start != nil {
 		opt.Start(Start{t.device, t.Bytes(), t.Step.Trainable(), src.Len(), t.done, t.Config.Train.Steps})
 	}

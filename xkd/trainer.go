@@ -31,6 +31,7 @@ type Trainer struct {
 	done   int // steps so far
 	clips  int // in the data set, once it is known
 	norms  []float32
+	first  float64 // size of the first loss, 0 before it is known
 }
 
 // New builds a configuration's step, allocates it on the device and draws the first weights. Errors are FieldErrors for
@@ -66,7 +67,8 @@ func (t *Trainer) Close() error { return errors.Join(t.exec.Close(), t.store.Clo
 func (t *Trainer) MicroBatches() int { return t.Step.MicroBatches() }
 
 // Train runs one step on its micro-batches, one after the other, and gives the means of their losses. The masks depend on
-// the seed and the number of the micro-batch alone. What is not finite is a DivergedError. An error leaves the trainer unusable: go back to a checkpoint.
+// the seed and the number of the micro-batch alone. What is not finite, or has left all
+// bounds, is a DivergedError. An error leaves the trainer unusable: go back to a checkpoint.
 func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, error) {
 	var mean Losses
 	n := t.MicroBatches()
@@ -94,6 +96,9 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 		return mean, err
 	}
 	if err := t.checkNorms(); err != nil {
+		return mean, err
+	}
+	if err := t.checkLoss(mean[0]); err != nil {
 		return mean, err
 	}
 	t.done++

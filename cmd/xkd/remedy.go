@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ var remedies = []struct {
 	{xkd.ErrCheckpointExists, "resume", "give --resume to go on from it, or another --out"},
 	{xkd.ErrNoCheckpoint, "resume", "leave out --resume to start anew"},
 	{xkd.ErrNoCheckpoint, "", "`xkd train` writes one into its output folder"},
-	{xkd.ErrFolder, "out", "free some space or choose another --out; a checkpoint that is there can be resumed by --resume"},
+	{xkd.ErrFolder, "out", "free some space or choose another --out"},
 	{graph.ErrTooLarge, "batch", "give a smaller --batch or --preset"},
 }
 
@@ -36,6 +37,12 @@ func remedied(cmd *cobra.Command, err error) string {
 			return fmt.Sprintf("%s: --lr %.3g", text, d.LR/10)
 		}
 		return fmt.Sprintf("%s: xkd train --resume --out %s --set optimizer.lr=%.3g", text, filepath.Dir(d.Checkpoint), d.LR/10)
+	}
+	if out := cmd.Flags().Lookup("out"); errors.Is(err, xkd.ErrFolder) && out != nil && cmd.Flags().Lookup("resume") != nil {
+		// Only what is there can be resumed.
+		if _, err := os.Lstat(filepath.Join(out.Value.String(), xkd.CheckpointFile)); err == nil {
+			return fmt.Sprintf("%s: free some space, then: xkd train --resume --out %s", text, out.Value)
+		}
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {
