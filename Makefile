@@ -19,7 +19,7 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo pictures test test-quick test-all lint bench check clean
+.PHONY: help setup build demo pictures test test-quick test-all torture lint bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ test: setup lint ## all checks and tests, as continuous integration runs them
 
 test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, Tint in Chromium, GELU's whole range
 	XKD_TESTS=all go test -count=1 -timeout 60m ./...
+
+torture: setup ## long runs of faults: kills at random moments, hostile and damaged checkpoints
+	XKD_TESTS=all go test -count=1 -timeout 60m -v -run 'Kill|Hostile|Damage|Signal|Pipe' ./tests
 
 lint: setup ## formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted" >&2; exit 1; fi
