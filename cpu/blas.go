@@ -20,7 +20,7 @@ func fast[T graph.Float](name string) graph.Ref[T] {
 		f = graph.Ref[float32](gelu)
 	case "gelu_grad":
 		f = graph.Ref[float32](geluGrad)
-	case "matmul":
+	case "matmul", "matmul_slope":
 		return matMul[T]
 	case "attention":
 		return attention[T]
@@ -71,11 +71,16 @@ func general64[T graph.Float](m matrix[T]) blas64.General {
 func matMul[T graph.Float](c *graph.Call[T]) {
 	t := c.Node.Attrs.(op.MatMulAttrs)
 	m, n, k := op.MatMulSize(c.Node)
+	bias, x, at := op.MatMulInputs(c.Node)
+	sums := c.Out
+	if t.GELU {
+		sums = c.Outs[1]
+	}
 	beta := T(0)
-	if len(c.In) > 2 {
+	if bias > 0 {
 		beta = 1
 		for i := 0; i < m; i++ {
-			copy(c.Out[i*n:], c.In[2])
+			copy(sums[i*n:], c.In[bias])
 		}
 	}
 	a, b := dense(c.In[0], m, k), dense(c.In[1], k, n)
@@ -85,14 +90,33 @@ func matMul[T graph.Float](c *graph.Call[T]) {
 	if t.TransB {
 		b = dense(c.In[1], n, k)
 	}
-	gemm(t.TransA, t.TransB, 1, a, b, beta, dense(c.Out, m, n))
-	if len(c.In) > 3 {
-		c.Par(len(c.Out), 1<<14, func(lo, hi int) {
-			for i, x := range c.In[3][lo:hi] {
-				c.Out[lo+i] += x
+	gemm(t.TransA, t.TransB, 1, a, b, beta, dense(sums, m, n))
+	if x > 0 {
+		c.Par(len(sums), 1<<14, func(lo, hi int) {
+			for i, v := range c.In[x][lo:hi] {
+				sums[lo+i] += v
 			}
 		})
 	}
+	// Through the forms of GELU and its gradient.
+	after := graph.Call[T]{In: [][]T{sums}, Out: c.Out, Par: c.Par}
+	switch {
+	case t.GELU:
+		by[T]("gelu")(&after)
+	case at > 0:
+		after.In = [][]T{c.In[at], sums}
+		by[T]("gelu_grad")(&after)
+	}
+}
+
+// by is the form of another operation.
+func by[T graph.Float](name string) graph.Ref[T] {
+	for _, o := range graph.Ops() {
+		if o.Name == name {
+			return reference[T](o, false)
+		}
+	}
+	panic("cpu: there is no operation " + name)
 }
 
 // head is one head of one sample: views of q, k and v in the joint projection.

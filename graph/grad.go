@@ -14,6 +14,7 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 	}
 	sums := map[*Node]*Node{y: dy}
 	defer func() { g.where = "" }()
+	again := map[*Node]*Node{}
 	for id := y.ID; id >= 0; id-- {
 		n := g.Nodes[id]
 		d := sums[n]
@@ -26,8 +27,9 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 		g.where = n.Where
 		made := len(g.Nodes)
 		g.Scope("grad/"+n.Scope, func() {
-			for i, di := range n.Op.Grad(g, n, d) {
-				in := n.Inputs[i]
+			inputs := n.Inputs
+			for i, di := range g.gradient(n, d, again) {
+				in := inputs[i]
 				if di == nil || !in.NeedsGrad {
 					continue
 				}
@@ -46,6 +48,64 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 		out[i] = sums[x]
 	}
 	return out
+}
+
+// Forget has gradients compute n again from its inputs instead of its results' being kept until then.
+func (g *Graph) Forget(n *Node) *Node {
+	n.forgotten = true
+	return n
+}
+
+// ForgetFirst has gradients get the first result of n again by n.Op.Again, while further ones are kept.
+func (g *Graph) ForgetFirst(n *Node) *Node {
+	if n.Op == nil || n.Op.Again == nil {
+		Failf("graph: %s cannot be had again from other results", n.Label())
+	}
+	n.firstForgotten = true
+	return n
+}
+
+// gradient calls the gradient of n, for which what is forgotten is computed again; again has what was.
+func (g *Graph) gradient(n, d *Node, again map[*Node]*Node) []*Node {
+	inputs := n.Inputs
+	defer func() { n.Inputs = inputs }()
+	n.Inputs = make([]*Node, len(inputs))
+	for i, in := range inputs {
+		n.Inputs[i] = g.again(in, again)
+	}
+	if n.forgotten {
+		return n.Op.Grad(g, g.again(n, again), d)
+	}
+	return n.Op.Grad(g, n, d)
+}
+
+// again gives a tensor as a gradient reads it: itself, or computed again.
+func (g *Graph) again(n *Node, done map[*Node]*Node) *Node {
+	if n.Kind == KindResult && n.Inputs[0].forgotten {
+		return g.again(n.Inputs[0], done).Results[n.Attrs.(int)]
+	}
+	if n.Kind != KindOp || !n.forgotten && !n.firstForgotten && !n.Op.View {
+		return n
+	}
+	if m := done[n]; m != nil {
+		return m
+	}
+	m := n
+	if !n.forgotten && n.firstForgotten {
+		m = n.Op.Again(g, n)
+	} else {
+		inputs, same := make([]*Node, len(n.Inputs)), !n.forgotten
+		for i, in := range n.Inputs {
+			inputs[i] = g.again(in, done)
+			same = same && inputs[i] == in
+		}
+		if !same {
+			m = g.Apply(n.Op, n.Attrs, inputs...)
+		}
+	}
+	m.NeedsGrad = n.NeedsGrad
+	done[n] = m
+	return m
 }
 
 // sum is a + b, made as b is stored where b's operation can do that. Then b itself, which must be none of the first nodes, has

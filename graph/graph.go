@@ -47,7 +47,9 @@ type Node struct {
 	Transient bool
 	into      *Node // the tensor of a bank in which the result is kept
 	taken     bool  // a result is kept in this tensor of a bank
-	output    bool
+	// Gradients compute all results again, or have the first again by Op.Again, instead of their being kept for them.
+	forgotten, firstForgotten bool
+	output                    bool
 }
 
 // Stage is a part of the schedule that can be run by itself. Stages run in ascending order.

@@ -44,6 +44,8 @@ type Op struct {
 	// Onto, where set, builds x + n for x of n's shape, made as the operation stores its result, with the bits of a sum that is made
 	// afterwards; nil where it cannot.
 	Onto func(g *Graph, n, x *Node) *Node
+	// Again, where set, has the first result of a node again from its inputs and further results.
+	Again func(g *Graph, n *Node) *Node
 	// Frozen lists inputs without gradient, such as positions and targets.
 	Frozen []int
 	// Launch is the work on a GPU, as data, by the variant that t names.

@@ -50,7 +50,7 @@ func Block(p *Params, name string, x *graph.Node, heads int, sequences ...op.Seq
 	})
 	p.G.Scope("mlp", func() {
 		h := LayerNorm(p, name+".norm2", x)
-		h = op.GELU(p.G, Linear(p, name+".mlp.fc1", h))
+		h = op.MatMulGELU(p.G, h, p.Node(name+".mlp.fc1.weight"), p.Node(name+".mlp.fc1.bias"), false, true)
 		y = linearOnto(p, name+".mlp.fc2", x, h)
 	})
 	return y, qkv

@@ -14,13 +14,15 @@ import (
 // memory that are filled when they are due (t) or have their next contents on the way meanwhile (p); the block of C that one
 // thread computes; the threads of a workgroup, for tiles by rows and columns (8x16); whether A and B are stored transposed
 // (t) or not (n); and vec4 (4) or scalar (1) access to A, B and C. vec4 access needs every offset, stride and contiguous
-// length of the operand, and the pieces of k, to divide by 4; the bias and x are read as C is written.
+// length of the operand, and the pieces of k, to divide by 4; the bias and x are read as C is written. A last word tells what is
+// made of the sums: ",gelu" or ",slope".
 type matmul struct {
 	kind             byte
 	rows, cols       int
 	down, across     int // threads; down is 1 for registers
 	transA, transB   bool
 	vecA, vecB, vecC bool
+	after            string
 }
 
 const (
@@ -31,7 +33,7 @@ const (
 	tileK = 16
 )
 
-var matmulName = regexp.MustCompile(`^matmul:([rtp])(\d+)x(\d+)/(?:(\d+)x)?(\d+),([nt])([nt]),a([14]),b([14]),c([14])$`)
+var matmulName = regexp.MustCompile(`^matmul:([rtp])(\d+)x(\d+)/(?:(\d+)x)?(\d+),([nt])([nt]),a([14]),b([14]),c([14])(?:,(gelu|slope))?$`)
 
 func parseMatmul(name string) (matmul, error) {
 	f := matmulName.FindStringSubmatch(name)
@@ -40,6 +42,7 @@ func parseMatmul(name string) (matmul, error) {
 	}
 	m := matmul{
 		kind: f[1][0], down: 1, transA: f[6] == "t", transB: f[7] == "t", vecA: f[8] == "4", vecB: f[9] == "4", vecC: f[10] == "4",
+		after: f[11],
 	}
 	for i, p := range []*int{&m.rows, &m.cols, &m.down, &m.across} {
 		if f[2+i] != "" {
@@ -88,6 +91,15 @@ func matmulText(name string) (string, error) {
 	w.declare("bias", 3, "read", m.vecC)
 	w.declare("c", 4, "read_write", m.vecC)
 	w.declare("x", 5, "read", m.vecC)
+	switch m.after {
+	case "gelu":
+		w.declare("at", 6, "read_write", m.vecC)
+	case "slope":
+		w.declare("at", 6, "read", m.vecC)
+	}
+	if m.after != "" {
+		w.line("//!include erf")
+	}
 	m.put(w)
 	if m.kind == 'r' {
 		m.registers(w)
@@ -142,17 +154,78 @@ func (m matmul) put(w *writer) {
 	if m.vecC {
 		w.line("    if (col < params.n) {")
 		w.line("        if (params.has_x != 0u) { v += x[(i + col) / 4u]; }")
-		w.line("        c[(i + col) / 4u] = v;")
+		w.line("        %s[(i + col) / 4u] = v;", m.stored())
 		w.line("    }")
 	} else {
 		for j, e := range component {
 			w.line("    if (col + %du < params.n) {", j)
 			w.line("        if (params.has_x != 0u) { v.%s += x[i + col + %du]; }", e, j)
-			w.line("        c[i + col + %du] = v.%s;", j, e)
+			w.line("        %s[i + col + %du] = v.%s;", m.stored(), j, e)
 			w.line("    }")
 		}
 	}
 	w.line("}")
+	if m.after != "" {
+		m.finish(w)
+	}
+}
+
+// stored is where sums are kept, until something is made of them.
+func (m matmul) stored() string {
+	if m.after == "gelu" {
+		return "at"
+	}
+	return "c"
+}
+
+// finish writes the helper that makes something of four neighbours of a row which are stored. A thread calls it in a loop over
+// its elements, when it has stored all: registers are free then, and the text is short.
+func (m matmul) finish(w *writer) {
+	w.line("fn finish(i: u32, col: u32) {")
+	if m.vecC {
+		w.line("    if (col < params.n) {")
+		w.line("        let k = (i + col) / 4u;")
+		w.line("        let v = at[k];")
+		var parts [4]string
+		for j, e := range component {
+			if m.after == "gelu" {
+				parts[j] = fmt.Sprintf("v.%s * normal(v.%s).x", e, e)
+				continue
+			}
+			w.line("        let p%s = normal(v.%s);", e, e)
+			parts[j] = fmt.Sprintf("p%s.x + v.%s * p%s.y", e, e, e)
+		}
+		made := fmt.Sprintf("vec4<f32>(%s)", strings.Join(parts[:], ", "))
+		if m.after == "slope" {
+			made = "c[k] * " + made
+		}
+		w.line("        c[k] = %s;", made)
+		w.line("    }")
+	} else {
+		w.line("    for (var k = i + col; k < i + min(col + 4u, params.n); k++) {")
+		w.line("        let v = at[k];")
+		w.line("        let p = normal(v);")
+		if m.after == "gelu" {
+			w.line("        c[k] = v * p.x;")
+		} else {
+			w.line("        c[k] = c[k] * (p.x + v * p.y);")
+		}
+		w.line("    }")
+	}
+	w.line("}")
+}
+
+// finishing writes the loop that calls it; row and col are those of the thread's row r and four of columns q.
+func (m matmul) finishing(w *writer, row, col string) {
+	if m.after == "" {
+		return
+	}
+	w.line("    for (var e = 0u; e < %du; e++) {", m.rows*m.cols/4)
+	w.line("        let r = e / %du;", m.cols/4)
+	w.line("        let q = e %% %du;", m.cols/4)
+	w.line("        let row = %s;", row)
+	w.line("        if (row < params.m) { finish(c0 + row * params.c_row, %s); }", col)
+	w.line("    }")
 }
 
 // registers writes the kernels without shared memory: one thread computes a block of C in registers. Rows and columns
@@ -224,6 +297,7 @@ func (m matmul) registers(w *writer) {
 		}
 		w.line("    }")
 	}
+	m.finishing(w, "m0 + r", "n0 + 4u * q")
 	w.line("}")
 }
 
@@ -421,6 +495,7 @@ func (m matmul) shared(w *writer) {
 		}
 		w.line("    }")
 	}
+	m.finishing(w, fmt.Sprintf("m0 + r / 4u * %du + r %% 4u + ty * 4u", 4*m.down), fmt.Sprintf("n0 + q * %du + tx * 4u", 4*m.across))
 	w.line("}")
 }
 

@@ -6,7 +6,8 @@
 //
 // The sum over k is cut into `splits` pieces of split_size; piece s goes to its own part of C, c_split further on, and
 // splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it, and so for x,
-// which lies as C does and is added last.
+// which lies as C does and is added last. The sum may then pass through GELU, with itself left in `kept`, or be multiplied by
+// GELU's derivative at `at`; both lie as C does.
 struct Params {
     m: u32, n: u32, k: u32,
     batch: u32, batch2: u32,
@@ -27,6 +28,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 @group(0) @binding(5) var<storage, read> x: array<f32>;
 @group(0) @binding(6) var<storage, read> part: array<f32>;
+@group(0) @binding(7) var<storage, read> at: array<f32>;
+@group(0) @binding(8) var<storage, read_write> kept: array<f32>;
+
+//!include erf
 
 // One thread adds the pieces of one element; part is [splits, batch, m, n].
 @compute @workgroup_size(64)
@@ -35,19 +40,51 @@ fn splitk_sum(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     if (i >= params.batch * params.m * params.n) {
         return;
     }
+    let to = c_index(i);
+    c[to] = whole(to, total(i));
+}
+
+// As splitk_sum, and GELU.
+@compute @workgroup_size(64)
+fn splitk_gelu(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.y * groups.x * 64u + id.x;
+    if (i >= params.batch * params.m * params.n) {
+        return;
+    }
+    let to = c_index(i);
+    let v = whole(to, total(i));
+    kept[to] = v;
+    c[to] = v * normal(v).x;
+}
+
+// As splitk_sum, times GELU's derivative.
+@compute @workgroup_size(64)
+fn splitk_slope(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.y * groups.x * 64u + id.x;
+    if (i >= params.batch * params.m * params.n) {
+        return;
+    }
+    let to = c_index(i);
+    let v = at[to];
+    let p = normal(v);
+    c[to] = whole(to, total(i)) * (p.x + v * p.y);
+}
+
+// total adds the pieces of an element, and the bias.
+fn total(i: u32) -> f32 {
     var sum = 0.0;
     for (var s = 0u; s < params.splits; s++) {
         sum += part[s * params.c_split + i];
     }
-    put(c_index(i), sum + bias_of(i % params.n));
+    return sum + bias_of(i % params.n);
 }
 
-fn put(i: u32, sum: f32) {
+// whole adds x, where there is one.
+fn whole(i: u32, sum: f32) -> f32 {
     if (params.has_x == 0u) {
-        c[i] = sum;
-    } else {
-        c[i] = sum + x[i];
+        return sum;
     }
+    return sum + x[i];
 }
 
 fn bias_of(col: u32) -> f32 {
@@ -86,5 +123,6 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     for (var k = split * params.split_size; k < k1; k++) {
         sum += a[a0 + k * params.a_col] * b[b0 + k * params.b_row];
     }
-    put(params.c_off + split * params.c_split + b1 * params.c_b1 + b2 * params.c_b2 + row * params.c_row + col, params.alpha * sum + bias_of(col));
+    let to = params.c_off + split * params.c_split + b1 * params.c_b1 + b2 * params.c_b2 + row * params.c_row + col;
+    c[to] = whole(to, params.alpha * sum + bias_of(col));
 }

@@ -85,12 +85,18 @@ func binaryCases(rng [2]float64) []graph.Case {
 	}
 }
 
+func geluOf(v float64) float64 { return 0.5 * v * (1 + math.Erf(v/math.Sqrt2)) }
+
+// geluSlope is its derivative.
+func geluSlope(v float64) float64 {
+	return 0.5*(1+math.Erf(v/math.Sqrt2)) + v*math.Exp(-0.5*v*v)/math.Sqrt(2*math.Pi)
+}
+
 func geluRef[T graph.Float](c *graph.Call[T]) {
 	x, y := c.In[0], c.Out
 	c.Par(len(y), grain/8, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			v := float64(x[i])
-			y[i] = T(0.5 * v * (1 + math.Erf(v/math.Sqrt2)))
+			y[i] = T(geluOf(float64(x[i])))
 		}
 	})
 }
@@ -99,9 +105,7 @@ func geluGradRef[T graph.Float](c *graph.Call[T]) {
 	x, dy, dx := c.In[0], c.In[1], c.Out
 	c.Par(len(dx), grain/8, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			v := float64(x[i])
-			phi := math.Exp(-0.5*v*v) / math.Sqrt(2*math.Pi)
-			dx[i] = T(float64(dy[i]) * (0.5*(1+math.Erf(v/math.Sqrt2)) + v*phi))
+			dx[i] = T(float64(dy[i]) * geluSlope(float64(x[i])))
 		}
 	})
 }
@@ -275,7 +279,7 @@ func init() {
 		Name: "gelu", Formula: "y = x/2 · (1 + erf(x/√2))", Shape: oneShape,
 		Ref32: geluRef[float32], Ref64: geluRef[float64],
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
-			return []*graph.Node{g.Apply(geluGradOp, nil, n.Inputs[0], dy)}
+			return []*graph.Node{timesGELUGrad(g, n.Inputs[0], dy)}
 		},
 		Launch: geluLaunch,
 		Loose:  []int{0},

@@ -24,6 +24,8 @@ type gemm struct {
 	a, b, c operand
 	bias    *graph.Arg // [n], for all rows
 	x       *graph.Arg // placed as C is
+	after   string     // what is made of a sum: "gelu" keeps it in at, "slope" multiplies it by GELU's derivative there
+	at      graph.Arg  // placed as C is
 	alpha   float32
 }
 
@@ -106,8 +108,11 @@ func (v gemmVariant) shape() string {
 }
 
 // trips are the loop turns for a sum of k terms: with registers one for four of them and for each that remains, with tiles
-// one for sixteen and eight more inside.
-func (v gemmVariant) trips(k int) int {
+// one for sixteen and eight more inside; with something made of the sums, one for every four of the thread's elements.
+func (v gemmVariant) trips(k int, after string) int {
+	if after != "" {
+		return v.trips(k, "") + v.rows*v.cols/4
+	}
 	if v.kind == 'r' {
 		return k/4 + min(k, 3)
 	}
@@ -224,6 +229,13 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	}
 	name := fmt.Sprintf("matmul:%c%dx%d/%s,%s%s,a%s,b%s,c%s", v.kind, v.rows, v.cols, v.shape(),
 		pick(transA, "t", "n"), pick(transB, "t", "n"), pick(s.a.vec(lengthA), "4", "1"), pick(s.b.vec(lengthB), "4", "1"), pick(vecC, "4", "1"))
+	after := s.after
+	if splits > 1 {
+		after = "" // pieces are sums yet
+	}
+	if after != "" {
+		name += "," + after
+	}
 	p := gemmParams{
 		M: uint32(s.m), N: uint32(s.n), K: uint32(s.k), Batch: uint32(batch), Batch2: uint32(s.c.batch2),
 		AOff: uint32(s.a.off), AB1: uint32(s.a.b1), AB2: uint32(s.a.b2), ARow: uint32(s.a.row), ACol: uint32(s.a.col),
@@ -242,10 +254,14 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	if s.x != nil {
 		x.Arg, x.Elements, hasX = *s.x, s.m*s.n*batch, 1
 	}
-	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid, Trips: v.trips(s.splitSize(splits))}
+	product := graph.Dispatch{Shader: name, Entry: "matmul", Groups: grid, Trips: v.trips(s.splitSize(splits), after)}
 	c := graph.Bind{Var: "c", Arg: s.c.arg, Elements: s.m * s.n * batch}
 	product.Binds = []graph.Bind{
 		{Var: "a", Arg: s.a.arg, Elements: s.m * s.k * batch}, {Var: "b", Arg: s.b.arg, Elements: s.k * s.n * batch}, bias, c, x,
+	}
+	at := graph.Bind{Var: "at", Arg: s.at, Elements: c.Elements}
+	if after != "" {
+		product.Binds = append(product.Binds, at)
 	}
 	if splits == 1 {
 		p.HasBias, p.HasX = hasBias, hasX
@@ -262,11 +278,17 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	product.Binds[2].Elements, product.Binds[4].Elements = -1, -1
 	product.Binds[3] = graph.Bind{Var: "c", Arg: part, Elements: splits * c.Elements}
 	p.CSplit, p.HasBias, p.HasX = pieces.CSplit, hasBias, hasX
-	return []graph.Dispatch{product, {
+	sum := graph.Dispatch{
 		Shader: "matmul", Entry: "splitk_sum", Params: p,
 		Binds:  []graph.Bind{{Var: "part", Arg: part, Elements: splits * c.Elements}, bias, c, x},
 		Groups: graph.Grid(graph.CeilDiv(batch*s.m*s.n, 64)), Trips: splits,
-	}}
+	}
+	if s.after != "" {
+		sum.Entry = "splitk_" + s.after
+		at.Var = pick(s.after == "gelu", "kept", "at")
+		sum.Binds = append(sum.Binds, at)
+	}
+	return []graph.Dispatch{product, sum}
 }
 
 func pick[T any](first bool, a, b T) T {
@@ -310,13 +332,20 @@ func matmulGemm(n *graph.Node) gemm {
 	} else {
 		s.b = dense(graph.In(1), cols, false)
 	}
-	if len(n.Inputs) > 2 {
-		bias := graph.In(2)
-		s.bias = &bias
+	bias, x, at := MatMulInputs(n)
+	if bias > 0 {
+		arg := graph.In(bias)
+		s.bias = &arg
 	}
-	if len(n.Inputs) > 3 {
-		x := graph.In(3)
-		s.x = &x
+	if x > 0 {
+		arg := graph.In(x)
+		s.x = &arg
+	}
+	switch {
+	case attrs.GELU:
+		s.after, s.at = "gelu", graph.Result(1)
+	case at > 0:
+		s.after, s.at = "slope", graph.In(at)
 	}
 	return s
 }

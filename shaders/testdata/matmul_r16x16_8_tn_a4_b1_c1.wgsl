@@ -6,7 +6,8 @@
 //
 // The sum over k is cut into `splits` pieces of split_size; piece s goes to its own part of C, c_split further on, and
 // splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it, and so for x,
-// which lies as C does and is added last.
+// which lies as C does and is added last. The sum may then pass through GELU, with itself left in `kept`, or be multiplied by
+// GELU's derivative at `at`; both lie as C does.
 struct Params {
     m: u32, n: u32, k: u32,
     batch: u32, batch2: u32,
