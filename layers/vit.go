@@ -25,6 +25,7 @@ type Encoder struct {
 	Patch               Patch
 	Grid                []int // tokens of the global view
 	PatchDim            int   // elements of one patch
+	Recompute           bool  // gradients compute blocks again, from what goes into each
 }
 
 // Declare enters the parameters in the released code's order.
@@ -144,10 +145,24 @@ func (e *Encoder) blocks(x *graph.Node, sequences ...op.Sequences) (y, qkv *grap
 	g := e.P.G
 	for i := 0; i < e.Depth; i++ {
 		g.Scope(fmt.Sprintf("block%d", i), func() {
+			from := len(g.Nodes)
 			x, qkv = Block(e.P, fmt.Sprintf("%s.%d", e.Blocks, i), x, e.Heads, sequences...)
+			forgetBlock(g, e.Recompute, from, x)
 		})
 	}
 	return LayerNorm(e.P, e.Name+".encoder_norm", x), qkv
+}
+
+// forgetBlock has gradients compute again what was built since a node of that number, but for the block's result y.
+func forgetBlock(g *graph.Graph, recompute bool, from int, y *graph.Node) {
+	if !recompute {
+		return
+	}
+	for _, n := range g.Nodes[from:] {
+		if n.Kind == graph.KindOp && !n.Op.View && n.NeedsGrad && n != y {
+			g.Forget(n)
+		}
+	}
 }
 
 // TokenAttention reads the last block's attention [B,heads,N] over patch tokens: the class token's row without its own
@@ -171,6 +186,8 @@ type Decoder struct {
 	Tokens   int // patches of the global view
 	PatchDim int
 	From     int // width of the encoder
+	// Recompute is as an encoder's.
+	Recompute bool
 }
 
 // Declare enters the parameters.
@@ -216,7 +233,9 @@ func (d *Decoder) Decode(x *graph.Node, visible Visible, mask *graph.Node) *grap
 	full = op.Add(g, full, g.Reshape(pos, d.extra()+d.Tokens, d.Dim))
 	for i := 0; i < d.Depth; i++ {
 		g.Scope(fmt.Sprintf("block%d", i), func() {
+			from := len(g.Nodes)
 			full, _ = Block(p, fmt.Sprintf("%s.decoder.blocks.%d", d.Name, i), full, d.Heads)
+			forgetBlock(g, d.Recompute, from, full)
 		})
 	}
 	if d.PatchDim != d.Dim {

@@ -170,6 +170,7 @@ type Train struct {
 	Steps           int    `json:"steps"`
 	Batch           int    `json:"batch"`
 	Accumulate      int    `json:"accumulate"`
+	Recompute       bool   `json:"recompute"`
 	Seed            uint64 `json:"seed"`
 	FreezeLastLayer int    `json:"freeze_last_layer"`
 }

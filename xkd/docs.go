@@ -137,6 +137,7 @@ var docs = map[string]doc{
 	"train.steps":             {"Steps of the optimiser.", "steps", "1 or more", "this project (released code: 800 epochs)"},
 	"train.batch":             {"Clips that go through the networks together, of one micro-batch.", "clips", "1 to 65536", "this project (released code: 256)"},
 	"train.accumulate":        {"Micro-batches per step: their gradients are averaged.", "micro-batches", "1 to 65536", here},
+	"train.recompute":         {"What the students' and decoders' blocks leave for the gradient is computed again instead of kept: less memory, the same results, about a quarter more work.", "", "true or false", here},
 	"train.seed":              {"Of the weights, the order of the clips, the views and the masks.", "", "0 or more", here},
 	"train.freeze_last_layer": {"Steps at the beginning without update of the heads' last layers.", "steps", "0 to 1073741824", released},
 }

@@ -66,7 +66,7 @@ func (c Config) blocksName(m Modality, r Role) string {
 // newNetwork declares a network's parameters.
 func newNetwork(c Config, p *layers.Params, m Modality, r Role) network {
 	name := netName(m, r)
-	e := layers.Encoder{P: p, Size: layers.Size(c.Model.Encoder), Name: name + ".backbone", Blocks: c.blocksName(m, r), Cls: c.Model.Cls}
+	e := layers.Encoder{P: p, Size: layers.Size(c.Model.Encoder), Name: name + ".backbone", Blocks: c.blocksName(m, r), Cls: c.Model.Cls, Recompute: c.Train.Recompute}
 	v, a := c.Views.Video, c.Views.Audio
 	if m == Video {
 		e.Embed = "cuboid_embed"
@@ -117,7 +117,7 @@ func newDecoder(c Config, p *layers.Params, m Modality, e network) layers.Decode
 	p.Trained, p.Modality = true, m
 	d := layers.Decoder{
 		P: p, Size: layers.Size(c.Model.Decoder), Name: short(m) + "_ae", Cls: c.Model.Cls,
-		Tokens: graph.Shape(e.Grid).Size(), PatchDim: e.PatchDim, From: c.Model.Encoder.Dim,
+		Tokens: graph.Shape(e.Grid).Size(), PatchDim: e.PatchDim, From: c.Model.Encoder.Dim, Recompute: c.Train.Recompute,
 	}
 	d.Declare()
 	return d

@@ -79,6 +79,7 @@ waiting for a GPU does not count.`,
 	fl.StringVar(&tuning, "tune", tuneCached, tuneUsage)
 	fl.Int("batch", 16, "clips per step, or per micro-batch")
 	fl.Int("accumulate", 1, "micro-batches per step")
+	fl.Bool("recompute", false, recomputeUsage)
 	fl.IntVar(&steps, "steps", 10, "steps timed")
 	fl.IntVar(&warm, "warm", 2, "steps before them")
 	fl.BoolVar(&ops, "ops", false, "time the kinds of operations too, one by one")

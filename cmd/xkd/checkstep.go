@@ -39,6 +39,7 @@ its error and the line that built it: what comes after it most likely follows fr
 	fl.Int("batch", 2, "clips in the step; every tensor of it is kept in memory, on both sides")
 	fl.Uint64("seed", 0, "seed of weights, views and masks")
 	fl.Int("accumulate", 1, "micro-batches of the step, of which one is run")
+	fl.Bool("recompute", false, recomputeUsage)
 	fl.StringArrayVar(&f.use, "use", nil, useUsage)
 	fl.BoolVar(&f.plain, "plain", false, "the CPU runs the declared references alone, without BLAS: slower, and independent of it")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")

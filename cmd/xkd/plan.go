@@ -34,6 +34,7 @@ device's peaks, it bounds the time of a step from below: each kernel takes the l
 --launch microseconds more.`,
 		Example: `  xkd plan --preset base --batch 16
   xkd plan --preset base --memory 8GB --class integrated
+  xkd plan --preset base --batch 32 --recompute
   xkd plan --preset tiny --batch 64 --tflops 20 --bandwidth 400 --launch 5
   xkd plan --preset base --batch 16 --class discrete --json`,
 		Args: noArgs,
@@ -45,6 +46,7 @@ device's peaks, it bounds the time of a step from below: each kernel takes the l
 	f.addFile(cmd)
 	fl.Int("batch", 16, "clips per step, or per micro-batch")
 	fl.Int("accumulate", 1, "micro-batches per step")
+	fl.Bool("recompute", false, recomputeUsage)
 	fl.StringVar(&f.class, "class", "discrete", "for this `class` of adapters: discrete, integrated or software")
 	fl.StringVar(&f.memory, "memory", "", "find the largest batch within these `bytes`, such as 8GB or 500MB")
 	fl.Float64Var(&f.tflops, "tflops", 0, "the device's peak of float32 arithmetic, in 10^12 a second")

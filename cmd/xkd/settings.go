@@ -28,7 +28,7 @@ var flagPaths = []struct {
 	{"preset", []string{"preset"}}, {"variant", []string{"variant"}},
 	{"data", []string{"data.path"}}, {"split", []string{"data.split"}}, {"fold", []string{"data.fold"}}, {"root", []string{"data.root"}},
 	{"difficulty", []string{"data.synthetic.difficulty"}},
-	{"steps", []string{"train.steps"}}, {"batch", []string{"train.batch"}}, {"accumulate", []string{"train.accumulate"}},
+	{"steps", []string{"train.steps"}}, {"batch", []string{"train.batch"}}, {"accumulate", []string{"train.accumulate"}}, {"recompute", []string{"train.recompute"}},
 	{"seed", []string{"train.seed", "data.synthetic.seed"}}, {"lr", []string{"optimizer.lr"}},
 	{"cls", []string{"model.cls"}}, {"refine", []string{"model.refine"}}, {"teacher-view", []string{"model.teacher_view"}},
 }
@@ -40,6 +40,8 @@ const (
 	refineUsage      = "how attention refines the teachers' `features`: mean or softmax"
 	teacherViewUsage = "`view` that the teachers see: global (the paper) or local0 (the released code)"
 )
+
+const recomputeUsage = "compute what blocks leave for the gradient again instead of keeping it: less memory, the same results"
 
 // addNetwork declares the flags that fix the networks.
 func (s *settings) addNetwork(cmd *cobra.Command) {
@@ -70,6 +72,7 @@ func (s *settings) addRun(cmd *cobra.Command) {
 	fl.Int("steps", 800, "steps to train; with --resume, the new total")
 	fl.Int("batch", 16, "clips per step, or per micro-batch")
 	fl.Int("accumulate", 1, "micro-batches per step")
+	fl.Bool("recompute", false, recomputeUsage)
 	fl.Uint64("seed", 0, "seed of the weights, the order, the masks and the generated clips")
 	fl.Float64("lr", 0, "highest learning rate (default the preset's; nano: 1e-3, others: 1e-4)")
 	fl.Float64("difficulty", synthetic.DefaultDifficulty, "of the generated clips, from 0 to 1")

@@ -43,7 +43,7 @@ that was stopped and resumed ends with the same bits as one that was not.`,
 	fl.SortFlags = false
 	f.addRun(cmd)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
-	fl.StringVar(&f.tune, "tune", tuneCached, tuneUsage)
+	fl.StringVar(&f.tune, "tune", "", tuneUsage+"; by default full on a GPU, where what is known is not tried again, else cached")
 	fl.StringVar(&f.out, "out", filepath.Join("runs", "latest"), "output `folder`")
 	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds; steps, data and optimizer.lr may change")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
@@ -69,6 +69,9 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	defer dev.Close()
+	if !cmd.Flags().Changed("tune") {
+		f.tune = tuneFirst(dev, f.resume)
+	}
 	if dev, err = tuned(ctx, dev, f.tune, c, stderr); err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (f *trainFlags) check() error {
 		return usagef("--save-every %d: give 1 or more", f.saveEvery)
 	case f.workers < 0:
 		return usagef("--workers %d: give 0 for one per core, or more", f.workers)
-	case parseTune(f.tune) != nil:
+	case f.cmd.Flags().Changed("tune") && parseTune(f.tune) != nil:
 		return parseTune(f.tune)
 	case f.out == "":
 		return usagef("--out is empty: name a folder")

@@ -23,7 +23,7 @@ const (
 	tuneOff    = "off"
 	tuneCached = "cached"
 	tuneFull   = "full"
-	tuneUsage  = "choice of kernels: off (the shipped defaults), cached (what `xkd tune` has found here) or full (tune first)"
+	tuneUsage  = "`mode` of choosing kernels: off (the shipped defaults), cached (what xkd tune has found here) or full (tune first)"
 )
 
 func newTune() *cobra.Command {
@@ -35,7 +35,7 @@ func newTune() *cobra.Command {
 		Short: "Find the fastest kernels of a configuration on this device",
 		Long: `Tune times the variants of every kernel at the shapes of a training step, after it has compared each with the CPU path, and
 keeps the choice in the user's cache folder, if whole steps are faster with it. train and bench use it from then on (--tune
-off does not). It holds for this adapter, driver and these kernels, and for these shapes: another preset or batch is tuned
+off does not); the first run of train on a GPU tunes by itself. It holds for this adapter, driver and these kernels, and for these shapes: another preset or batch is tuned
 anew, but for what they share.
 
 The choice may change the order of sums, so a run that was begun before ends with other bits after it.`,
@@ -72,6 +72,7 @@ The choice may change the order of sums, so a run that was begun before ends wit
 	s.addFile(cmd)
 	fl.Int("batch", 16, "clips per step, or per micro-batch")
 	fl.Int("accumulate", 1, "micro-batches per step")
+	fl.Bool("recompute", false, recomputeUsage)
 	fl.BoolVar(&again, "again", false, "try what the cache knows, too")
 	fl.BoolVar(&asJSON, "json", false, "print the cache as one JSON document")
 	return cmd
@@ -154,6 +155,22 @@ func openTuned(dev *gpu.Device) (*tune.Cache, error) {
 		return nil, err
 	}
 	return tune.OpenCache(folder, dev.Adapter())
+}
+
+// tuneFirst is what a run does without --tune: it tunes where there is a GPU, once for a configuration. A software adapter is
+// left with what is known, since tuning takes long there, and so is a run that goes on.
+func tuneFirst(dev graph.Device, resume bool) string {
+	if g, ok := dev.(*gpu.Device); ok && !resume {
+		return firstMode(g.Adapter().Class)
+	}
+	return tuneCached
+}
+
+func firstMode(class graph.Class) string {
+	if class == graph.Software {
+		return tuneCached
+	}
+	return tuneFull
 }
 
 // parseTune checks a --tune flag.
