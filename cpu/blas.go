@@ -98,6 +98,23 @@ func matMul[T graph.Float](c *graph.Call[T]) {
 			}
 		})
 	}
+	if t.Sums {
+		const strip = 256
+		c.Par(graph.CeilDiv(m, strip), 1, func(lo, hi int) {
+			for s := lo; s < hi; s++ {
+				from, to := s*strip, min((s+1)*strip, m)
+				var all [strip]float64
+				for p := range k {
+					for i, v := range c.In[0][p*m+from : p*m+to] {
+						all[i] += float64(v)
+					}
+				}
+				for i := range to - from {
+					c.Outs[1][from+i] = T(all[i])
+				}
+			}
+		})
+	}
 	// Through the forms of GELU and its gradient.
 	after := graph.Call[T]{In: [][]T{sums}, Out: c.Out, Par: c.Par}
 	switch {

@@ -15,7 +15,7 @@ import (
 // thread computes; the threads of a workgroup, for tiles by rows and columns (8x16); whether A and B are stored transposed
 // (t) or not (n); and vec4 (4) or scalar (1) access to A, B and C. vec4 access needs every offset, stride and contiguous
 // length of the operand, and the pieces of k, to divide by 4; the bias and x are read as C is written. A last word tells what is
-// made of the sums: ",gelu" or ",slope".
+// made of the sums, ",gelu" or ",slope", or with ",sums" that those over the rows of A are made too.
 type matmul struct {
 	kind             byte
 	rows, cols       int
@@ -33,7 +33,7 @@ const (
 	tileK = 16
 )
 
-var matmulName = regexp.MustCompile(`^matmul:([rtp])(\d+)x(\d+)/(?:(\d+)x)?(\d+),([nt])([nt]),a([14]),b([14]),c([14])(?:,(gelu|slope))?$`)
+var matmulName = regexp.MustCompile(`^matmul:([rtp])(\d+)x(\d+)/(?:(\d+)x)?(\d+),([nt])([nt]),a([14]),b([14]),c([14])(?:,(gelu|slope|sums))?$`)
 
 func parseMatmul(name string) (matmul, error) {
 	f := matmulName.FindStringSubmatch(name)
@@ -51,6 +51,9 @@ func parseMatmul(name string) (matmul, error) {
 	}
 	if m.rows%4 != 0 || m.cols%4 != 0 || m.rows*m.cols == 0 || m.down*m.across == 0 || m.down*m.across > 256 {
 		return matmul{}, fmt.Errorf("shaders: %q: blocks are multiples of 4, of at most 256 threads", name)
+	}
+	if m.after == "sums" && !m.transA {
+		return matmul{}, fmt.Errorf("shaders: %q: sums are of a transposed A", name)
 	}
 	if m.kind == 'r' != (f[4] == "") {
 		return matmul{}, fmt.Errorf("shaders: %q: threads have rows for tiles, and for them only", name)
@@ -96,8 +99,10 @@ func matmulText(name string) (string, error) {
 		w.declare("at", 6, "read_write", m.vecC)
 	case "slope":
 		w.declare("at", 6, "read", m.vecC)
+	case "sums":
+		w.declare("at", 6, "read_write", false)
 	}
-	if m.after != "" {
+	if m.finishes() {
 		w.line("//!include erf")
 	}
 	m.put(w)
@@ -165,10 +170,13 @@ func (m matmul) put(w *writer) {
 		}
 	}
 	w.line("}")
-	if m.after != "" {
+	if m.finishes() {
 		m.finish(w)
 	}
 }
+
+// finishes reports whether something is made of the elements of C.
+func (m matmul) finishes() bool { return m.after == "gelu" || m.after == "slope" }
 
 // stored is where sums are kept, until something is made of them.
 func (m matmul) stored() string {
@@ -217,7 +225,7 @@ func (m matmul) finish(w *writer) {
 
 // finishing writes the loop that calls it; row and col are those of the thread's row r and four of columns q.
 func (m matmul) finishing(w *writer, row, col string) {
-	if m.after == "" {
+	if !m.finishes() {
 		return
 	}
 	w.line("    for (var e = 0u; e < %du; e++) {", m.rows*m.cols/4)
@@ -268,6 +276,11 @@ func (m matmul) registers(w *writer) {
 			w.line("    var c%d_%d = vec4<f32>(0.0);", i, q)
 		}
 	}
+	if m.after == "sums" {
+		for i := range m.rows / 4 {
+			w.line("    var d%d = vec4<f32>(0.0);", i)
+		}
+	}
 	// ka and kb walk along k.
 	w.line("    %s", initial("ka", m.transA, m.vecA, "a_col"))
 	w.line("    %s", initial("kb", !m.transB, m.vecB, "b_row"))
@@ -298,6 +311,13 @@ func (m matmul) registers(w *writer) {
 		w.line("    }")
 	}
 	m.finishing(w, "m0 + r", "n0 + 4u * q")
+	if m.after == "sums" {
+		w.line("    if (n0 == 0u) {")
+		for i := range m.rows {
+			w.line("        if (m0 + %du < params.m) { at[split * params.m + m0 + %du] = d%d.%s; }", i, i, i/4, component[i%4])
+		}
+		w.line("    }")
+	}
 	w.line("}")
 }
 
@@ -337,6 +357,9 @@ func (m matmul) turn(w *writer, unroll int) {
 			w.line("        let a%d = a[ra%d + ka];", i, i)
 		}
 		for kk := range unroll {
+			if m.after == "sums" && !m.vecA {
+				w.line("        d%d.%s += a[ra%d + ka%s];", i/4, component[i%4], i, ahead(kk, "sa"))
+			}
 			s := ""
 			switch {
 			case m.vecA && !m.transA:
@@ -344,6 +367,9 @@ func (m matmul) turn(w *writer, unroll int) {
 			case m.vecA:
 				if i%4 == 0 {
 					w.line("        let u%d_%d = a[ra%d + ka%s];", kk, i/4, i/4, ahead(kk, "sa"))
+					if m.after == "sums" {
+						w.line("        d%d += u%d_%d;", i/4, kk, i/4)
+					}
 				}
 				s = fmt.Sprintf("u%d_%d.%s", kk, i/4, component[i%4])
 			case m.transA:
@@ -435,6 +461,12 @@ func (m matmul) shared(w *writer) {
 	for _, t := range tiles {
 		t.places(w)
 	}
+	if m.after == "sums" {
+		a.sums = true
+		for r := range a.rounds() {
+			w.line("    var d%d = vec4<f32>(0.0);", r)
+		}
+	}
 	if m.kind == 'p' {
 		for _, t := range tiles {
 			t.load(w, "    ", "k0")
@@ -495,6 +527,9 @@ func (m matmul) shared(w *writer) {
 		}
 		w.line("    }")
 	}
+	if m.after == "sums" {
+		a.total(w)
+	}
 	m.finishing(w, fmt.Sprintf("m0 + r / 4u * %du + r %% 4u + ty * 4u", 4*m.down), fmt.Sprintf("n0 + q * %du + tx * 4u", 4*m.across))
 	w.line("}")
 }
@@ -523,6 +558,7 @@ type tile struct {
 	threads  int
 	along    bool // contiguous along the tile's width (m or n), not along k
 	vec      bool
+	sums     bool   // what is stored is added up as well
 	last     bool   // filled by the last threads, where not all are needed
 	origin   string // where the width begins
 	size     string // the parameter that bounds the width
@@ -676,6 +712,24 @@ func (t *tile) fetched(r int) []string {
 	return out
 }
 
+// total adds up the sums of the threads over the tile's rows, in their order, and stores them; one workgroup of a row does.
+func (t *tile) total(w *writer) {
+	indent, end := t.some(w, "    ")
+	for r := range t.rounds() {
+		w.line("%stile_%s[d%s%d][x%s%d] = d%d;", indent, t.name, t.reg, r, t.reg, r, r)
+	}
+	end()
+	w.line("    workgroupBarrier();")
+	w.line("    if (n0 == 0u && t < %du) {", t.quads())
+	w.line("        var d = tile_%s[0][t];", t.name)
+	w.line("        for (var kk = 1u; kk < %du; kk++) { d += tile_%s[kk][t]; }", tileK, t.name)
+	w.line("        let to = m0 + t * 4u;")
+	for j, e := range component {
+		w.line("        if (to + %du < params.m) { at[split * params.m + to + %du] = d.%s; }", j, j, e)
+	}
+	w.line("    }")
+}
+
 // store moves what was fetched to the tile.
 func (t *tile) store(w *writer) {
 	n := t.reg
@@ -686,6 +740,9 @@ func (t *tile) store(w *writer) {
 			x += fmt.Sprintf(" ^ ((d%s%d >> 1u) & 6u)", n, r)
 		}
 		if !t.blocks() {
+			if t.sums {
+				w.line("%sd%d += g%s%d;", indent, r, n, r)
+			}
 			w.line("%stile_%s[d%s%d][%s] = g%s%d;", indent, t.name, n, r, x, n, r)
 			continue
 		}

@@ -70,6 +70,26 @@ fn splitk_slope(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workg
     c[to] = whole(to, total(i)) * (p.x + v * p.y);
 }
 
+// As splitk_sum; and pieces of the sums over the rows of A, at [splits, m], are added to kept [m].
+@compute @workgroup_size(64)
+fn splitk_sums(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = id.y * groups.x * 64u + id.x;
+    let elements = params.batch * params.m * params.n;
+    if (i >= elements + params.m) {
+        return;
+    }
+    if (i < elements) {
+        let to = c_index(i);
+        c[to] = whole(to, total(i));
+        return;
+    }
+    var sum = 0.0;
+    for (var s = 0u; s < params.splits; s++) {
+        sum += at[s * params.m + i - elements];
+    }
+    kept[i - elements] = sum;
+}
+
 // total adds the pieces of an element, and the bias.
 fn total(i: u32) -> f32 {
     var sum = 0.0;

@@ -48,7 +48,7 @@ var (
 	bindingDecl = regexp.MustCompile(`@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;]+);`)
 	arrayOf     = regexp.MustCompile(`array<\s*([\w<>]+?)\s*>\s*$`)
 	// generatedFile is a file that stands for a generated text.
-	generatedFile = regexp.MustCompile(`^(matmul_[rtp]\d+x\d+_(?:\d+x)?\d+_[nt][nt]_a[14]_b[14]_c[14](?:_gelu|_slope)?|flash_[a-z]+_\d+x\d+)\.wgsl$`)
+	generatedFile = regexp.MustCompile(`^(matmul_[rtp]\d+x\d+_(?:\d+x)?\d+_[nt][nt]_a[14]_b[14]_c[14](?:_gelu|_slope|_sums)?|flash_[a-z]+_\d+x\d+)\.wgsl$`)
 	paramsDecl    = regexp.MustCompile(`struct\s+Params\s*\{([^}]*)\}`)
 	fieldDecl     = regexp.MustCompile(`(\w+)\s*:\s*(\w+)`)
 	comment       = regexp.MustCompile(`//[^\n]*`)

@@ -18,6 +18,7 @@ func TestExpectedTexts(t *testing.T) {
 		"matmul:r8x8/64,nn,a4,b4,c4", "matmul:r16x16/8,tn,a4,b1,c1", "matmul:r32x16/8,nt,a1,b4,c4",
 		"matmul:t4x4/8x8,nn,a4,b4,c4", "matmul:t8x8/16x16,tn,a1,b1,c1", "matmul:p8x8/16x16,nt,a4,b4,c4",
 		"matmul:t4x4/16x16,nt,a4,b4,c4,gelu", "matmul:r8x8/64,nn,a4,b1,c1,slope",
+		"matmul:t8x8/16x16,tn,a4,b4,c4,sums", "matmul:r8x8/64,tn,a4,b4,c4,sums",
 		"flash:forward/64x16", "flash:overlap/64x16", "flash:keys/32x8", "flash:queries/64x20",
 	} {
 		entry := "matmul"

@@ -58,7 +58,7 @@ func attentionGradVariants(n *graph.Node, t graph.Target) []string {
 	switch {
 	case !every(shapes, attentionShape.flashable):
 		return list
-	case t.Class == graph.Software, t.Class == graph.Discrete && every(shapes, attentionShape.few):
+	case t.Class == graph.Software:
 		return append(list, flashes(shapes)...)
 	default:
 		return append(flashes(shapes), list...)
@@ -206,10 +206,6 @@ func flashes(shapes []attentionShape) []string {
 	}
 	return []string{flash64, flash}
 }
-
-// few reports whether the gradient has so few tokens, with wide heads, that it is better made by products of matrices: there
-// are not enough workgroups of so much work to fill a large adapter.
-func (s attentionShape) few() bool { return s.tokens < 160 && s.width > 32 }
 
 // flashRows is the number of rows of a workgroup.
 func flashRows(variant string) int {

@@ -10,11 +10,13 @@ var matMulOp, matMulSlopeOp *graph.Op
 
 // MatMulAttrs tells which operands are stored transposed, and what is made of the product as it is stored: it may be added onto
 // the last input but one for GELUGrad, and pass through GELU. Then a further result is what GELU was taken of, and GELUGrad
-// multiplies a product by GELU's derivative there, at the last input.
+// multiplies a product by GELU's derivative there, at the last input. With Sums a further result is the sums over the rows of a
+// transposed a, [M]: where a is the gradient of a linear layer's result, these are its bias's gradient.
 type MatMulAttrs struct {
 	TransA, TransB bool
 	Onto           bool
 	GELU, GELUGrad bool
+	Sums           bool
 }
 
 // MatMul is op(a)·op(b) + bias. Leading dimensions are flattened: a is [..., K] (or [..., M] summed over its rows when
@@ -70,6 +72,9 @@ func matMulShape(n *graph.Node) graph.Shape {
 		}
 	}
 	wants(n, least, least+1)
+	if t.Sums && (!t.TransA || t.GELU) {
+		graph.Failf("%s: there are sums of a transposed operand only", n.Op.Name)
+	}
 	bias, x, at := MatMulInputs(n)
 	a, b := n.Inputs[0].Shape, n.Inputs[1].Shape
 	lead, k := a[:len(a)-1].Clone(), a.Last()
@@ -107,6 +112,15 @@ func matMulRef[T graph.Float](c *graph.Call[T]) {
 	bk, bj := n, 1
 	if t.TransB {
 		bk, bj = 1, k
+	}
+	if t.Sums {
+		for i := range m {
+			var sum float64
+			for p := range k {
+				sum += float64(a[i*ai+p*ak])
+			}
+			c.Outs[1][i] = T(sum)
+		}
 	}
 	c.Par(m, max(1, grain/(n*k)), func(lo, hi int) {
 		sums := make([]float64, n)
@@ -158,12 +172,16 @@ func matMulGrad(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 	}
 	if b.NeedsGrad {
 		if t.TransB { // C = op(A) Bᵀ: dB = dCᵀ op(A)
-			out[1] = g.Reshape(MatMul(g, dy, a, nil, true, t.TransA), b.Shape...)
+			r := g.Apply(matMulOp, MatMulAttrs{TransA: true, TransB: t.TransA, Sums: bias > 0}, dy, a)
+			out[1] = g.Reshape(r, b.Shape...)
+			if bias > 0 {
+				out[bias] = r.Results[1]
+			}
 		} else {
 			out[1] = g.Reshape(MatMul(g, a, dy, nil, !t.TransA, false), b.Shape...)
 		}
 	}
-	if bias > 0 {
+	if bias > 0 && out[bias] == nil {
 		out[bias] = foldTo(g, dy, n.Inputs[bias])
 	}
 	if x > 0 {
@@ -209,6 +227,9 @@ func init() {
 			if n.Attrs.(MatMulAttrs).GELU {
 				return []graph.Shape{n.Shape}
 			}
+			if n.Attrs.(MatMulAttrs).Sums {
+				return []graph.Shape{{n.Shape.Rows()}}
+			}
 			return nil
 		},
 		Again: func(g *graph.Graph, n *graph.Node) *graph.Node { return GELU(g, n.Results[1]) },
@@ -226,6 +247,11 @@ func init() {
 			{Name: "ragged gelu", Shapes: []graph.Shape{{131, 67}, {45, 67}, {45}}, Attrs: gelu, Large: true},
 			{Name: "pieces gelu", Shapes: []graph.Shape{{6, 3000}, {5, 3000}, {5}}, Attrs: gelu, Range: [2]float64{-0.2, 0.2}, Large: true},
 			{Name: "tn", Shapes: []graph.Shape{{11, 5}, {11, 3}}, Attrs: tn},
+			{Name: "tn sums", Shapes: []graph.Shape{{11, 5}, {11, 3}}, Attrs: MatMulAttrs{TransA: true, Sums: true}},
+			{Name: "fours tn sums", Shapes: []graph.Shape{{21, 8}, {21, 4}}, Attrs: MatMulAttrs{TransA: true, Sums: true}},
+			{Name: "ragged tn sums", Shapes: []graph.Shape{{67, 131}, {67, 45}}, Attrs: MatMulAttrs{TransA: true, Sums: true}, Large: true},
+			{Name: "weight gradient with sums", Shapes: []graph.Shape{{16, 145, 384}, {16, 145, 96}}, Attrs: MatMulAttrs{TransA: true, Sums: true}, Large: true},
+			{Name: "long sums", Shapes: []graph.Shape{{60_000, 12}, {60_000, 5}}, Attrs: MatMulAttrs{TransA: true, Sums: true}, Large: true},
 			{Name: "tt", Shapes: []graph.Shape{{4, 6}, {5, 4}}, Attrs: tt},
 			{Name: "outer", Shapes: []graph.Shape{{9, 1}, {1, 6}}, Attrs: nn},
 			{Name: "fours nn", Shapes: []graph.Shape{{3, 8}, {8, 12}}, Attrs: nn},
@@ -289,6 +315,13 @@ func matMulClosed(s graph.Sample) [][]float64 {
 	}
 	if a.GELU {
 		return [][]float64{out, before}
+	}
+	if a.Sums {
+		sums := make([]float64, left[1])
+		for e, v := range s.In[0] {
+			sums[e%left[1]] += v
+		}
+		return [][]float64{out, sums}
 	}
 	return [][]float64{out}
 }

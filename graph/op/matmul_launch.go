@@ -24,9 +24,11 @@ type gemm struct {
 	a, b, c operand
 	bias    *graph.Arg // [n], for all rows
 	x       *graph.Arg // placed as C is
-	after   string     // what is made of a sum: "gelu" keeps it in at, "slope" multiplies it by GELU's derivative there
-	at      graph.Arg  // placed as C is
-	alpha   float32
+	// after is what is made of a sum: "gelu" keeps it in at, "slope" multiplies it by GELU's derivative there. With "sums" those of
+	// the rows of A [m] go to at.
+	after string
+	at    graph.Arg // placed as C is, but for "sums"
+	alpha float32
 }
 
 // gemmParams is struct Params of matmul.wgsl.
@@ -110,7 +112,11 @@ func (v gemmVariant) shape() string {
 // trips are the loop turns for a sum of k terms: with registers one for four of them and for each that remains, with tiles
 // one for sixteen and eight more inside; with something made of the sums, one for every four of the thread's elements.
 func (v gemmVariant) trips(k int, after string) int {
-	if after != "" {
+	switch after {
+	case "":
+	case "sums":
+		return v.trips(k, "") + 16
+	default:
 		return v.trips(k, "") + v.rows*v.cols/4
 	}
 	if v.kind == 'r' {
@@ -230,7 +236,7 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	name := fmt.Sprintf("matmul:%c%dx%d/%s,%s%s,a%s,b%s,c%s", v.kind, v.rows, v.cols, v.shape(),
 		pick(transA, "t", "n"), pick(transB, "t", "n"), pick(s.a.vec(lengthA), "4", "1"), pick(s.b.vec(lengthB), "4", "1"), pick(vecC, "4", "1"))
 	after := s.after
-	if splits > 1 {
+	if splits > 1 && after != "sums" {
 		after = "" // pieces are sums yet
 	}
 	if after != "" {
@@ -260,6 +266,9 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 		{Var: "a", Arg: s.a.arg, Elements: s.m * s.k * batch}, {Var: "b", Arg: s.b.arg, Elements: s.k * s.n * batch}, bias, c, x,
 	}
 	at := graph.Bind{Var: "at", Arg: s.at, Elements: c.Elements}
+	if after == "sums" {
+		at.Elements = s.m
+	}
 	if after != "" {
 		product.Binds = append(product.Binds, at)
 	}
@@ -275,6 +284,11 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 	pieces.COff, pieces.CRow, pieces.CB2 = 0, p.N, uint32(s.m*s.n)
 	pieces.CB1, pieces.CSplit = uint32(s.c.batch2*s.m*s.n), uint32(batch*s.m*s.n)
 	product.Params = pieces
+	if after == "sums" {
+		sums := graph.Scratch(len(*scratch))
+		*scratch = append(*scratch, splits*s.m)
+		product.Binds[5] = graph.Bind{Var: "at", Arg: sums, Elements: splits * s.m}
+	}
 	product.Binds[2].Elements, product.Binds[4].Elements = -1, -1
 	product.Binds[3] = graph.Bind{Var: "c", Arg: part, Elements: splits * c.Elements}
 	p.CSplit, p.HasBias, p.HasX = pieces.CSplit, hasBias, hasX
@@ -283,7 +297,14 @@ func (s gemm) dispatches(t graph.Target, scratch *[]int) []graph.Dispatch {
 		Binds:  []graph.Bind{{Var: "part", Arg: part, Elements: splits * c.Elements}, bias, c, x},
 		Groups: graph.Grid(graph.CeilDiv(batch*s.m*s.n, 64)), Trips: splits,
 	}
-	if s.after != "" {
+	switch s.after {
+	case "":
+	case "sums":
+		sum.Entry = "splitk_sums"
+		sum.Groups = graph.Grid(graph.CeilDiv(batch*s.m*s.n+s.m, 64))
+		at.Var = "kept"
+		sum.Binds = append(sum.Binds, at, graph.Bind{Var: "at", Arg: product.Binds[5].Arg, Elements: splits * s.m})
+	default:
 		sum.Entry = "splitk_" + s.after
 		at.Var = pick(s.after == "gelu", "kept", "at")
 		sum.Binds = append(sum.Binds, at)
@@ -344,6 +365,8 @@ func matmulGemm(n *graph.Node) gemm {
 	switch {
 	case attrs.GELU:
 		s.after, s.at = "gelu", graph.Result(1)
+	case attrs.Sums:
+		s.after, s.at = "sums", graph.Result(1)
 	case at > 0:
 		s.after, s.at = "slope", graph.In(at)
 	}

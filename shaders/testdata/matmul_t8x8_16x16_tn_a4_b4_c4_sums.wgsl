@@ -1,0 +1,238 @@
+// C[b,m,n] = alpha * sum over k of A[b,m,k] B[b,k,n] (+ bias[n]), with strided batches.
+//
+// Batch b is the pair (b / batch2, b % batch2); strides and offsets count elements. Element (m,k) of A is at
+// a_off + b1*a_b1 + b2*a_b2 + m*a_row + k*a_col, element (k,n) of B likewise, and element (m,n) of C at
+// c_off + split*c_split + b1*c_b1 + b2*c_b2 + m*c_row + n. One of each operand's row and column stride is 1.
+//
+// The sum over k is cut into `splits` pieces of split_size; piece s goes to its own part of C, c_split further on, and
+// splitk_sum adds the pieces in a fixed order. Without a bias (has_bias = 0) any buffer stands in for it, and so for x,
+// which lies as C does and is added last. The sum may then pass through GELU, with itself left in `kept`, or be multiplied by
+// GELU's derivative at `at`; both lie as C does.
+struct Params {
+    m: u32, n: u32, k: u32,
+    batch: u32, batch2: u32,
+    a_off: u32, a_b1: u32, a_b2: u32, a_row: u32, a_col: u32,
+    b_off: u32, b_b1: u32, b_b2: u32, b_row: u32, b_col: u32,
+    c_off: u32, c_b1: u32, c_b2: u32, c_row: u32,
+    splits: u32, split_size: u32, c_split: u32,
+    alpha: f32, has_bias: u32, has_x: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> c: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> at: array<f32>;
+fn bias_of(col: u32) -> vec4<f32> {
+    if (params.has_bias == 0u) {
+        return vec4<f32>(0.0);
+    }
+    return bias[min(col, params.n - 4u) / 4u];
+}
+fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
+    var v = sum * params.alpha + plus;
+    if (col < params.n) {
+        if (params.has_x != 0u) { v += x[(i + col) / 4u]; }
+        c[(i + col) / 4u] = v;
+    }
+}
+var<workgroup> tile_a: array<array<vec4<f32>, 32>, 16>;
+var<workgroup> tile_b: array<array<vec4<f32>, 32>, 16>;
+// A workgroup computes 128 x 128 elements of C through tiles of depth 16, a thread 8 x 8 of them.
+@compute @workgroup_size(256)
+fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let block = group.y * groups.x + group.x;
+    let across = (params.n + 127u) / 128u;
+    if (block >= across * ((params.m + 127u) / 128u)) { return; }
+    let m0 = block / across * 128u;
+    let n0 = block % across * 128u;
+    let split = group.z % params.splits;
+    let batch = group.z / params.splits;
+    let b1 = batch / params.batch2;
+    let b2 = batch % params.batch2;
+    let a0 = params.a_off + b1 * params.a_b1 + b2 * params.a_b2;
+    let b0 = params.b_off + b1 * params.b_b1 + b2 * params.b_b2;
+    let c0 = params.c_off + split * params.c_split + b1 * params.c_b1 + b2 * params.c_b2;
+    let k0 = split * params.split_size;
+    let k1 = min(params.k, k0 + params.split_size);
+    let ty = t / 16u;
+    let tx = t % 16u;
+    var c0_0 = vec4<f32>(0.0);
+    var c0_1 = vec4<f32>(0.0);
+    var c1_0 = vec4<f32>(0.0);
+    var c1_1 = vec4<f32>(0.0);
+    var c2_0 = vec4<f32>(0.0);
+    var c2_1 = vec4<f32>(0.0);
+    var c3_0 = vec4<f32>(0.0);
+    var c3_1 = vec4<f32>(0.0);
+    var c4_0 = vec4<f32>(0.0);
+    var c4_1 = vec4<f32>(0.0);
+    var c5_0 = vec4<f32>(0.0);
+    var c5_1 = vec4<f32>(0.0);
+    var c6_0 = vec4<f32>(0.0);
+    var c6_1 = vec4<f32>(0.0);
+    var c7_0 = vec4<f32>(0.0);
+    var c7_1 = vec4<f32>(0.0);
+    let xa0 = t % 32u;
+    let da0 = t / 32u;
+    let oa0 = (a0 + min(m0 + xa0 * 4u, params.m - 4u)) / 4u;
+    var ga0 = vec4<f32>(0.0);
+    let xa1 = (t + 256u) % 32u;
+    let da1 = (t + 256u) / 32u;
+    let oa1 = (a0 + min(m0 + xa1 * 4u, params.m - 4u)) / 4u;
+    var ga1 = vec4<f32>(0.0);
+    let sa = (params.a_col) / 4u;
+    let xb0 = t % 32u;
+    let db0 = t / 32u;
+    let ob0 = (b0 + min(n0 + xb0 * 4u, params.n - 4u)) / 4u;
+    var gb0 = vec4<f32>(0.0);
+    let xb1 = (t + 256u) % 32u;
+    let db1 = (t + 256u) / 32u;
+    let ob1 = (b0 + min(n0 + xb1 * 4u, params.n - 4u)) / 4u;
+    var gb1 = vec4<f32>(0.0);
+    let sb = (params.b_row) / 4u;
+    var d0 = vec4<f32>(0.0);
+    var d1 = vec4<f32>(0.0);
+    for (var k = k0; k < k1; k += 16u) {
+        ga0 = vec4<f32>(0.0);
+        if (k + da0 < k1) {
+            let i = (k + da0) * sa;
+            ga0 = a[oa0 + i];
+        }
+        ga1 = vec4<f32>(0.0);
+        if (k + da1 < k1) {
+            let i = (k + da1) * sa;
+            ga1 = a[oa1 + i];
+        }
+        d0 += ga0;
+        tile_a[da0][xa0] = ga0;
+        d1 += ga1;
+        tile_a[da1][xa1] = ga1;
+        gb0 = vec4<f32>(0.0);
+        if (k + db0 < k1) {
+            let i = (k + db0) * sb;
+            gb0 = b[ob0 + i];
+        }
+        gb1 = vec4<f32>(0.0);
+        if (k + db1 < k1) {
+            let i = (k + db1) * sb;
+            gb1 = b[ob1 + i];
+        }
+        tile_b[db0][xb0] = gb0;
+        tile_b[db1][xb1] = gb1;
+        workgroupBarrier();
+        for (var kk = 0u; kk < 16u; kk += 2u) {
+            let pa = ty;
+            let pb = tx;
+            let u0_0 = tile_a[kk][pa];
+            let u0_1 = tile_a[kk][pa + 16u];
+            let v0_0 = tile_b[kk][pb];
+            let v0_1 = tile_b[kk][pb + 16u];
+            c0_0 = fma(vec4<f32>(u0_0.x), v0_0, c0_0);
+            c0_1 = fma(vec4<f32>(u0_0.x), v0_1, c0_1);
+            c1_0 = fma(vec4<f32>(u0_0.y), v0_0, c1_0);
+            c1_1 = fma(vec4<f32>(u0_0.y), v0_1, c1_1);
+            c2_0 = fma(vec4<f32>(u0_0.z), v0_0, c2_0);
+            c2_1 = fma(vec4<f32>(u0_0.z), v0_1, c2_1);
+            c3_0 = fma(vec4<f32>(u0_0.w), v0_0, c3_0);
+            c3_1 = fma(vec4<f32>(u0_0.w), v0_1, c3_1);
+            c4_0 = fma(vec4<f32>(u0_1.x), v0_0, c4_0);
+            c4_1 = fma(vec4<f32>(u0_1.x), v0_1, c4_1);
+            c5_0 = fma(vec4<f32>(u0_1.y), v0_0, c5_0);
+            c5_1 = fma(vec4<f32>(u0_1.y), v0_1, c5_1);
+            c6_0 = fma(vec4<f32>(u0_1.z), v0_0, c6_0);
+            c6_1 = fma(vec4<f32>(u0_1.z), v0_1, c6_1);
+            c7_0 = fma(vec4<f32>(u0_1.w), v0_0, c7_0);
+            c7_1 = fma(vec4<f32>(u0_1.w), v0_1, c7_1);
+            let u1_0 = tile_a[kk + 1u][pa];
+            let u1_1 = tile_a[kk + 1u][pa + 16u];
+            let v1_0 = tile_b[kk + 1u][pb];
+            let v1_1 = tile_b[kk + 1u][pb + 16u];
+            c0_0 = fma(vec4<f32>(u1_0.x), v1_0, c0_0);
+            c0_1 = fma(vec4<f32>(u1_0.x), v1_1, c0_1);
+            c1_0 = fma(vec4<f32>(u1_0.y), v1_0, c1_0);
+            c1_1 = fma(vec4<f32>(u1_0.y), v1_1, c1_1);
+            c2_0 = fma(vec4<f32>(u1_0.z), v1_0, c2_0);
+            c2_1 = fma(vec4<f32>(u1_0.z), v1_1, c2_1);
+            c3_0 = fma(vec4<f32>(u1_0.w), v1_0, c3_0);
+            c3_1 = fma(vec4<f32>(u1_0.w), v1_1, c3_1);
+            c4_0 = fma(vec4<f32>(u1_1.x), v1_0, c4_0);
+            c4_1 = fma(vec4<f32>(u1_1.x), v1_1, c4_1);
+            c5_0 = fma(vec4<f32>(u1_1.y), v1_0, c5_0);
+            c5_1 = fma(vec4<f32>(u1_1.y), v1_1, c5_1);
+            c6_0 = fma(vec4<f32>(u1_1.z), v1_0, c6_0);
+            c6_1 = fma(vec4<f32>(u1_1.z), v1_1, c6_1);
+            c7_0 = fma(vec4<f32>(u1_1.w), v1_0, c7_0);
+            c7_1 = fma(vec4<f32>(u1_1.w), v1_1, c7_1);
+        }
+        workgroupBarrier();
+    }
+    let n1 = n0 + 0u + tx * 4u;
+    let plus0 = bias_of(n1);
+    let n2 = n0 + 64u + tx * 4u;
+    let plus1 = bias_of(n2);
+    let m1 = m0 + 0u + ty * 4u;
+    if (m1 < params.m) {
+        let i = c0 + m1 * params.c_row;
+        put(i, n1, c0_0, plus0);
+        put(i, n2, c0_1, plus1);
+    }
+    let m2 = m0 + 1u + ty * 4u;
+    if (m2 < params.m) {
+        let i = c0 + m2 * params.c_row;
+        put(i, n1, c1_0, plus0);
+        put(i, n2, c1_1, plus1);
+    }
+    let m3 = m0 + 2u + ty * 4u;
+    if (m3 < params.m) {
+        let i = c0 + m3 * params.c_row;
+        put(i, n1, c2_0, plus0);
+        put(i, n2, c2_1, plus1);
+    }
+    let m4 = m0 + 3u + ty * 4u;
+    if (m4 < params.m) {
+        let i = c0 + m4 * params.c_row;
+        put(i, n1, c3_0, plus0);
+        put(i, n2, c3_1, plus1);
+    }
+    let m5 = m0 + 64u + ty * 4u;
+    if (m5 < params.m) {
+        let i = c0 + m5 * params.c_row;
+        put(i, n1, c4_0, plus0);
+        put(i, n2, c4_1, plus1);
+    }
+    let m6 = m0 + 65u + ty * 4u;
+    if (m6 < params.m) {
+        let i = c0 + m6 * params.c_row;
+        put(i, n1, c5_0, plus0);
+        put(i, n2, c5_1, plus1);
+    }
+    let m7 = m0 + 66u + ty * 4u;
+    if (m7 < params.m) {
+        let i = c0 + m7 * params.c_row;
+        put(i, n1, c6_0, plus0);
+        put(i, n2, c6_1, plus1);
+    }
+    let m8 = m0 + 67u + ty * 4u;
+    if (m8 < params.m) {
+        let i = c0 + m8 * params.c_row;
+        put(i, n1, c7_0, plus0);
+        put(i, n2, c7_1, plus1);
+    }
+    tile_a[da0][xa0] = d0;
+    tile_a[da1][xa1] = d1;
+    workgroupBarrier();
+    if (n0 == 0u && t < 32u) {
+        var d = tile_a[0][t];
+        for (var kk = 1u; kk < 16u; kk++) { d += tile_a[kk][t]; }
+        let to = m0 + t * 4u;
+        if (to + 0u < params.m) { at[split * params.m + to + 0u] = d.x; }
+        if (to + 1u < params.m) { at[split * params.m + to + 1u] = d.y; }
+        if (to + 2u < params.m) { at[split * params.m + to + 2u] = d.z; }
+        if (to + 3u < params.m) { at[split * params.m + to + 3u] = d.w; }
+    }
+}
