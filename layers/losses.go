@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"fmt"
+
 	"goxkd/graph"
 	"goxkd/graph/op"
 )
@@ -43,9 +45,27 @@ func Distillation(g *graph.Graph, teacher, centre, temperature, student *graph.N
 
 // MMD is the squared maximum mean discrepancy [1] of x [n,D] and y [m,D] under a sum of Gaussian kernels (Gretton et al.,
 // 2012): mean K(x,x) + mean K(y,y) - 2 mean K(x,y).
+//
+// All kernels are taken at once, of x and y one after the other, and weighted by what each adds to the three means.
 func MMD(g *graph.Graph, x, y *graph.Node) *graph.Node {
-	k := func(a, b *graph.Node) *graph.Node {
-		return op.Mean(g, op.GaussKernel(g, op.PairDistance(g, a, b)))
+	n, m := x.Shape[0], y.Shape[0]
+	name := fmt.Sprintf("mmd/%d,%d", n, m)
+	weights := g.Lookup(name)
+	if weights == nil {
+		w := make([]float32, (n+m)*(n+m))
+		for i := range w {
+			switch a, b := i/(n+m) < n, i%(n+m) < n; {
+			case a && b:
+				w[i] = float32(1 / float64(n*n))
+			case !a && !b:
+				w[i] = float32(1 / float64(m*m))
+			default:
+				w[i] = float32(-1 / float64(n*m))
+			}
+		}
+		weights = g.Const(name, w, len(w))
 	}
-	return op.LinComb(g, []float64{1, 1, -2}, k(x, x), k(y, y), k(x, y))
+	z := op.Concat(g, 0, x, y)
+	k := op.GaussKernel(g, op.PairDistance(g, z, z))
+	return op.RowDot(g, g.Reshape(k, k.Shape.Size()), weights)
 }

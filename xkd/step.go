@@ -188,16 +188,12 @@ func (s *Step) build(g *graph.Graph) {
 			kd[m] = layers.Distillation(g, out[Teacher][m], s.Centres[m], s.sched.temp[m], out[Student][1-m], c.Loss.StudentTemperature)
 		}
 	})
-	half := []float64{0.5, 0.5}
-	aligned := op.LinComb(g, half, align[Student], align[Teacher])
-	distilled := op.LinComb(g, half, kd[Video], kd[Audio])
-	rebuilt := op.LinComb(g, half, recon[Video], recon[Audio])
 	w := c.Loss
 	sum := w.Align + w.KD + w.Recon
-	total := op.LinComb(g, []float64{w.Align / sum, w.KD / sum, w.Recon / sum}, aligned, distilled, rebuilt)
-	s.Losses = stack(g, []*graph.Node{
-		total, aligned, distilled, rebuilt, align[Student], align[Teacher], kd[Video], kd[Audio], recon[Video], recon[Audio],
-	})
+	parts := []*graph.Node{align[Student], align[Teacher], kd[Video], kd[Audio], recon[Video], recon[Audio]}
+	shares := []float64{w.Align / sum / 2, w.Align / sum / 2, w.KD / sum / 2, w.KD / sum / 2, w.Recon / sum / 2, w.Recon / sum / 2}
+	total := op.LinComb(g, shares, parts...)
+	s.Losses = allLosses(g, shares, parts)
 
 	for m := range s.means {
 		s.means[m] = op.MeanAxis(g, out[Teacher][m], 0)
@@ -227,18 +223,17 @@ func (s *Step) views(g *graph.Graph, nets [2]network) (out [2]patched) {
 	return out
 }
 
-// stack joins scalars into one vector.
-func stack(g *graph.Graph, xs []*graph.Node) *graph.Node {
-	for len(xs) > 1 {
-		var next []*graph.Node
-		for len(xs) > 0 {
-			n := min(len(xs), op.MaxTerms)
-			next = append(next, op.Concat(g, 0, xs[:n]...))
-			xs = xs[n:]
-		}
-		xs = next
+// allLosses are the total, the means of the three pairs of parts, and the parts themselves, as LossNames has them.
+func allLosses(g *graph.Graph, shares []float64, parts []*graph.Node) *graph.Node {
+	n := len(parts)
+	m := make([]float32, len(LossNames)*n)
+	for i, w := range shares {
+		m[i] = float32(w)
+		m[(1+i/2)*n+i] = 0.5
+		m[(1+n/2+i)*n+i] = 1
 	}
-	return xs[0]
+	mix := g.Const("mix of losses", m, len(LossNames), n)
+	return g.Reshape(op.MatMul(g, mix, g.Reshape(op.Concat(g, 0, parts...), n, 1), nil, false, false), len(LossNames))
 }
 
 func (s *Step) inputs(g *graph.Graph) {

@@ -17,12 +17,16 @@ type LayerNormAttrs struct{ Eps float64 }
 type LayerNormGradAttrs struct{ Affine, Onto bool }
 
 // LayerNorm normalises the innermost rows of x [..., C] to mean 0 and variance 1 (biased), then applies gain and bias [C];
-// both may be nil (Ba, Kiros and Hinton, 2016). With them the result is not kept for the gradient, but had again.
+// both may be nil (Ba, Kiros and Hinton, 2016). With them a large result is not kept for the gradient, but had again.
 func LayerNorm(g *graph.Graph, x, gain, bias *graph.Node, eps float64) *graph.Node {
 	if gain == nil {
 		return g.Apply(layerNormOp, LayerNormAttrs{eps}, x)
 	}
-	return g.Forget(g.Apply(layerNormOp, LayerNormAttrs{eps}, x, gain, bias))
+	n := g.Apply(layerNormOp, LayerNormAttrs{eps}, x, gain, bias)
+	if n.Shape.Size() >= worthForgetting {
+		g.Forget(n)
+	}
+	return n
 }
 
 // moments gives the mean of a row and 1/√(variance + eps).

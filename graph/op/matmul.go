@@ -28,10 +28,13 @@ func MatMul(g *graph.Graph, a, b, bias *graph.Node, transA, transB bool) *graph.
 	return g.Apply(matMulOp, MatMulAttrs{TransA: transA, TransB: transB}, a, b, bias)
 }
 
-// MatMulGELU is GELU(op(a)·op(b) + bias). What GELU is taken of is kept for the gradient, its result is not: it is had again for
-// little.
+// MatMulGELU is GELU(op(a)·op(b) + bias). What GELU is taken of is kept for the gradient; a large result is not, but had again.
 func MatMulGELU(g *graph.Graph, a, b, bias *graph.Node, transA, transB bool) *graph.Node {
-	return g.ForgetFirst(g.Apply(matMulOp, MatMulAttrs{TransA: transA, TransB: transB, GELU: true}, a, b, bias))
+	n := g.Apply(matMulOp, MatMulAttrs{TransA: transA, TransB: transB, GELU: true}, a, b, bias)
+	if n.Shape.Size() >= worthForgetting {
+		g.ForgetFirst(n)
+	}
+	return n
 }
 
 // MatMulOnto is x + (op(a)·op(b) + bias), for x of the result's shape: the sum of a residual connection, made as the product

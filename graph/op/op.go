@@ -62,6 +62,9 @@ func without(s graph.Shape, axis int) graph.Shape {
 	return out
 }
 
+// worthForgetting is the number of elements from which a result is had again for the gradient: less is not worth a kernel.
+const worthForgetting = 1 << 20
+
 const secondDerivative = "it belongs to a gradient; second derivatives are not needed"
 
 // grain is the number of elements below which work is not worth sharing out.
