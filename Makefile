@@ -19,7 +19,7 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo pictures test test-quick test-all torture lint bench check clean
+.PHONY: help setup build demo pictures test test-quick test-all torture static lint bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ if [ "$$(uname -s)" = Linux ]; then
 	drivers() { ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null || true; }
 	[ -n "$$(drivers)" ] || lacks "a Vulkan driver" mesa-vulkan-drivers
 	case $$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p) in *libvulkan.so.1*) ;; *) lacks "the Vulkan loader" libvulkan1 ;; esac
+	if [ -n "$${XKD_HEADERS:-}" ]; then
+		[ -e /usr/include/vulkan/vk_layer.h ] || lacks "the headers of Vulkan" libvulkan-dev
+		[ -e /usr/include/libdrm/i915_drm.h ] || lacks "the headers of libdrm" libdrm-dev
+	fi
 fi
 if [ $${#missing[@]} -gt 0 ]; then
 	list=$$(printf ', %s' "$${missing[@]}"); list=$${list:2}
@@ -92,6 +96,10 @@ test-all: setup lint ## these and the long ones: all kernels for all classes of 
 
 torture: setup ## long runs of faults: kills at random moments, hostile and damaged checkpoints
 	XKD_TESTS=all go test -count=1 -timeout 60m -v -run 'Kill|Hostile|Damage|Signal|Pipe' ./tests
+
+static: export XKD_HEADERS = 1
+static: setup ## compile every kernel for six GPUs of AMD and Intel, without one, and hold it to budgets
+	XKD_TESTS=all go test -count=1 -timeout 30m -v ./tests/static
 
 lint: setup ## formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted" >&2; exit 1; fi

@@ -221,7 +221,7 @@ func (d *Device) Binding() int64 {
 
 // Target is what launches know of the device.
 func (d *Device) Target() graph.Target {
-	return graph.Target{Class: d.adapter.Class}
+	return graph.Target{Class: d.adapter.Kernels}
 }
 
 // Counts gives the number of objects made so far; they do not change while steps run.

@@ -103,7 +103,7 @@ func (c *Cache) Graph(ctx context.Context, dev *gpu.Device, g *graph.Graph, agai
 		if progress != nil {
 			progress(i, len(tasks))
 		}
-		kernels, err := stamp(t, dev.Adapter().Class)
+		kernels, err := stamp(t, dev.Adapter().Kernels)
 		if err != nil {
 			return r, err
 		}
@@ -158,7 +158,7 @@ func (t *tuned) choose(n *graph.Node, variants []string) string {
 	v, seen := t.known[k]
 	if !seen {
 		task := &Task{Key: k, Variants: variants, node: n}
-		if ok, err := t.cache.Known(task, t.Adapter().Class); ok && err == nil && t.cache.Choices[k].Use {
+		if ok, err := t.cache.Known(task, t.Adapter().Kernels); ok && err == nil && t.cache.Choices[k].Use {
 			v = t.cache.Choices[k].Variant
 		}
 		t.known[k] = v

@@ -57,7 +57,7 @@ func attentionGradVariants(n *graph.Node, t graph.Target) []string {
 	switch s := (attentionShape{tokens, heads, width}); {
 	case !s.flashable(batch):
 		return list
-	case t.Class == graph.Software, t.Class == graph.Discrete && s.few():
+	case t.Class == graph.Software, t.Class == graph.Discrete && s.few(), t.Class == graph.Integrated && s.wide():
 		return append(list, s.flashes()...)
 	default:
 		return append(s.flashes(), list...)
@@ -169,7 +169,10 @@ func (s attentionShape) flashes() []string {
 
 // few reports whether the gradient has so few tokens, with wide heads, that it is better made by products of matrices: there
 // are not enough workgroups of so much work to fill a large adapter.
-func (s attentionShape) few() bool { return s.tokens < 160 && s.width > 32 }
+func (s attentionShape) few() bool { return s.tokens < 160 && s.wide() }
+
+// wide reports whether the gradient's sums leave no registers for the rest of the work where there are few.
+func (s attentionShape) wide() bool { return s.width > 32 }
 
 // flashRows is the number of rows of a workgroup.
 func flashRows(variant string) int {
