@@ -91,7 +91,7 @@ test-quick: ## an answer in seconds: what needs neither a GPU nor files, without
 test: setup lint ## all checks and tests, as continuous integration runs them
 	go test -timeout 9m ./...
 
-test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, Tint in Chromium, GELU's whole range
+test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, in Chromium too, by the compilers of other GPUs, under validation
 	XKD_TESTS=all go test -count=1 -timeout 60m ./...
 
 torture: setup ## long runs of faults: kills at random moments, hostile and damaged checkpoints
