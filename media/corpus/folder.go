@@ -469,7 +469,7 @@ func (f *Folder) Load(ctx context.Context, i int, span media.Span) (*media.Clip,
 
 // Several clips are decoded by one process: so many at most, and within so much memory.
 const (
-	maxTogether   = 8
+	maxTogether   = 16
 	togetherBytes = 128 << 20
 )
 
