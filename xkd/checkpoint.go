@@ -41,8 +41,9 @@ func (c Config) aliases(name string) []string {
 	return out
 }
 
-// Checkpoint reads the trainer's whole state: the model under the released code's state-dict names, AdamW's moments under
-// adam_m/ and adam_v/, and in the metadata the configuration and the number of steps.
+// Checkpoint is the trainer's whole state: the model under the released code's state-dict names, AdamW's moments under
+// adam_m/ and adam_v/, and in the metadata the configuration and the number of steps. Its tensors are read from the device
+// one by one as the file is written, which is to happen before the next step.
 func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 	config, err := json.Marshal(t.Config)
 	if err != nil {
@@ -60,11 +61,12 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 		f.Metadata[metaData] = string(text)
 	}
 	for _, n := range t.Step.Kept() {
-		data := make([]float32, n.Shape.Size())
-		if err := t.exec.Read(n, data); err != nil {
-			return nil, err
-		}
-		tensor := safetensors.Tensor{Shape: n.Shape, Data: data}
+		tensor := safetensors.Tensor{Shape: n.Shape, Fill: func(dst []float32) error {
+			if err := t.exec.Read(n, dst); err != nil {
+				return err
+			}
+			return t.checkTensor(n, dst)
+		}}
 		f.Tensors[n.Name] = tensor
 		for _, alias := range t.Config.aliases(n.Name) {
 			f.Tensors[alias] = tensor
@@ -83,10 +85,11 @@ func (t *Trainer) saveKeeping(path, previous string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.checkWeights(f); err != nil {
-		return err
+	err = f.Replace(path, previous)
+	if d := (*DivergedError)(nil); errors.As(err, &d) {
+		return t.worst(d)
 	}
-	return f.Replace(path, previous)
+	return err
 }
 
 // Loaded is a checkpoint: what its header says, verified, and the open file, of which tensors are read when they are needed.
