@@ -518,6 +518,19 @@ func (f *Folder) CacheBytes() int64 {
 	return n
 }
 
+// LoadBytes is the most memory that one clip takes when so many seconds of it are asked for: short ones are decoded whole.
+func (f *Folder) LoadBytes(seconds float64) int64 {
+	most := int64(0)
+	for i := range f.files {
+		file, long := &f.files[i], seconds
+		if f.short(file) {
+			long = file.duration()
+		}
+		most = max(most, file.info.Bytes(long, f.format()))
+	}
+	return most
+}
+
 // Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
 // change, and up to which length clips are decoded whole.
 func (f *Folder) Stamps(w io.Writer) {
