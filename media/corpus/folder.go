@@ -531,6 +531,19 @@ func (f *Folder) LoadBytes(seconds float64) int64 {
 	return most
 }
 
+// Digest implements media.Digested.
+func (f *Folder) Digest() string {
+	d := media.NewDigester()
+	for i := range f.files {
+		size := f.files[i].stamp.size
+		if in := f.files[i].in; in.Size > 0 {
+			size = in.Size // of a member of an archive
+		}
+		d.Add(f.Name(i), size, f.Duration(i))
+	}
+	return d.Text()
+}
+
 // Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
 // change, and up to which length clips are decoded whole.
 func (f *Folder) Stamps(w io.Writer) {
@@ -568,8 +581,18 @@ func (f *Folder) decode(ctx context.Context, file *folderFile, span media.Span) 
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	span.Start += file.from()
+	if err := f.index.beyond(file.in, file.name, span.Start); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	c, err := ffmpeg.Decode(ctx, file.in, file.info, span, f.format())
 	if errors.Is(err, ffmpeg.ErrEmpty) {
+		wrong := f.index.mistaken(ctx, file.in, file.name)
+		if wrong == nil && file.sound.Size > 0 {
+			wrong = f.index.mistaken(ctx, file.sound, file.beside)
+		}
+		if wrong != nil {
+			return nil, fmt.Errorf("%s: %w between %.3f s and %.3f s: %w", name, err, span.Start, span.Start+span.Seconds, wrong)
+		}
 		return nil, fmt.Errorf("%s: %w between %.3f s and %.3f s", name, err, span.Start, span.Start+span.Seconds)
 	}
 	if err != nil {

@@ -168,6 +168,16 @@ func (p *Source) Duration(i int) float64 { return p.clips[i].Duration }
 // Modalities tells which streams are read.
 func (p *Source) Modalities() (video, audio bool) { return p.video, p.audio }
 
+// Digest implements media.Digested.
+func (p *Source) Digest() string {
+	d := media.NewDigester()
+	for i := range p.clips {
+		c := &p.clips[i]
+		d.Add(c.Name, c.Frames.Size+c.Wave.Size, c.Duration)
+	}
+	return d.Text()
+}
+
 // LoadBytes is the most memory that so many seconds of a clip take.
 func (p *Source) LoadBytes(seconds float64) int64 {
 	most := int64(0)
