@@ -79,6 +79,15 @@ func realClips(t *testing.T, to string, n int) {
 	}
 }
 
+// narrow is a configuration's file with networks so narrow that a step takes little.
+func narrow(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "narrow.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("model:\n  encoder: {dim: 16, depth: 1, heads: 2}\n  decoder: {dim: 8, depth: 1, heads: 2}\n"+
+		"  head: {hidden: 16, layers: 3, bottleneck: 8, out: 24}\n"), 0o644))
+	return path
+}
+
 // process is what was seen of a run's memory, in bytes.
 type process struct {
 	device, host int64   // announced
@@ -112,10 +121,7 @@ var (
 // watchMemory trains a narrow network and looks at the process's memory all the while.
 func watchMemory(t *testing.T, dir, device string, steps int, more ...string) (p process) {
 	t.Helper()
-	narrow := filepath.Join(dir, "narrow.yaml")
-	require.NoError(t, os.WriteFile(narrow, []byte("model:\n  encoder: {dim: 16, depth: 1, heads: 2}\n  decoder: {dim: 8, depth: 1, heads: 2}\n"+
-		"  head: {hidden: 16, layers: 3, bottleneck: 8, out: 24}\n"), 0o644))
-	cmd := exec.Command(program, append([]string{"train", "--config", narrow, "--device", device, "--batch", "4", "--steps", fmt.Sprint(steps),
+	cmd := exec.Command(program, append([]string{"train", "--config", narrow(t, dir), "--device", device, "--batch", "4", "--steps", fmt.Sprint(steps),
 		"--out", filepath.Join(t.TempDir(), "run")}, more...)...)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
