@@ -11,7 +11,7 @@ DEMO_OUT        ?= runs/demo
 
 # How long each parser is fuzzed, and which tests `make torture` runs at length.
 FUZZ_TIME ?= 60s
-TORTURE   ?= Kill|Hostile|Damage|Signal|Pipe|Memory|OddFiles|Strace
+TORTURE   ?= Kill|Hostile|Damage|Signal|Pipe|Memory|Strace
 
 # Go's usual place, for shells that have not been told of it.
 export PATH := $(PATH):/usr/local/go/bin
