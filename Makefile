@@ -9,6 +9,10 @@ DEMO_SEEDS      ?= 3
 DEMO_DEVICE     ?= auto
 DEMO_OUT        ?= runs/demo
 
+# How long each parser is fuzzed, and which tests `make torture` runs at length.
+FUZZ_TIME ?= 60s
+TORTURE   ?= Kill|Hostile|Damage|Signal|Pipe|Memory|Strace
+
 # Go's usual place, for shells that have not been told of it.
 export PATH := $(PATH):/usr/local/go/bin
 # Mesa complains where the session has no runtime folder, as in containers.
@@ -19,7 +23,7 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo pictures test test-quick test-all torture static lint bench check clean
+.PHONY: help setup build demo pictures test test-quick test-all fuzz torture static lint bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,11 +95,19 @@ test-quick: ## an answer in seconds: what needs neither a GPU nor files, without
 test: setup lint ## all checks and tests, as continuous integration runs them
 	go test -timeout 9m ./...
 
-test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, in Chromium too, by the compilers of other GPUs, under validation
-	XKD_TESTS=all go test -count=1 -timeout 60m ./...
+test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, in Chromium too, by the compilers of other GPUs, under validation; fuzzing
+	XKD_TESTS=all go test -count=1 -timeout 120m ./...
+	$(MAKE) fuzz
 
-torture: setup ## long runs of faults: kills at random moments, hostile and damaged checkpoints
-	XKD_TESTS=all go test -count=1 -timeout 60m -v -run 'Kill|Hostile|Damage|Signal|Pipe' ./tests
+# Every FuzzX of the project is found by its name.
+fuzz: setup ## each parser with inputs at random, for a minute each
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file _ name; do \
+		echo "$${file%/*} $${name#func } $(FUZZ_TIME)"; \
+		go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZ_TIME) "$${file%/*}" </dev/null || exit 1; \
+	done
+
+torture: setup ## long runs of faults: kills at random moments, odd files, hostile and damaged checkpoints, memory over epochs
+	XKD_TESTS=all go test -count=1 -timeout 120m -v -run '$(TORTURE)' ./tests ./media/views
 
 static: export XKD_HEADERS = 1
 static: setup ## compile every kernel for six GPUs of AMD and Intel, without one, and hold it to budgets

@@ -187,6 +187,21 @@ func SamplesOf(raw []byte) []float32 {
 	return wave
 }
 
+// Digested is implemented by sources that can tell whether they are the same as before.
+type Digested interface {
+	// Digest is a short text that is the same for the same clips: it goes by their names, sizes and lengths, and not by where
+	// they lie.
+	Digest() string
+}
+
+// Digest asks the source for its digest; empty where it has none.
+func Digest(src Source) string {
+	if d, ok := src.(Digested); ok {
+		return d.Digest()
+	}
+	return ""
+}
+
 // Corpus is a Source of stored clips.
 type Corpus interface {
 	Source

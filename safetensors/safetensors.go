@@ -18,6 +18,36 @@ import (
 type Tensor struct {
 	Shape []int
 	Data  []float32
+	// Fill, where Data is nil, writes the elements to dst when the file is written, so that one tensor at a time is in memory.
+	// It is called twice and must give the same.
+	Fill func(dst []float32) error
+}
+
+// elements is the number that the shape tells.
+func (t Tensor) elements() int {
+	count := 1
+	for _, d := range t.Shape {
+		count *= d
+	}
+	return count
+}
+
+// filled is the tensor with its data, which share memory with the buffer where they had to be asked for.
+func (t Tensor) filled(name string, buf *[]float32) (Tensor, error) {
+	count := t.elements()
+	if t.Data == nil && t.Fill != nil {
+		if cap(*buf) < count {
+			*buf = make([]float32, count)
+		}
+		t.Data = (*buf)[:count]
+		if err := t.Fill(t.Data); err != nil {
+			return t, err
+		}
+	}
+	if count != len(t.Data) {
+		return t, fmt.Errorf("tensor %q has %d elements for shape %v", name, len(t.Data), t.Shape)
+	}
+	return t, nil
 }
 
 // File is the content of one file. The metadata are without the checksums, which are written and verified here.
@@ -66,21 +96,17 @@ func (t Tensor) eachChunk(buf []byte, do func([]byte) error) error {
 // Encode writes the file, tensors in order of name, with checksums.
 func (f *File) Encode(w io.Writer) error {
 	names := slices.Sorted(maps.Keys(f.Tensors))
-	buf := make([]byte, 4*chunk)
+	buf, floats := make([]byte, 4*chunk), []float32(nil)
 	fields := map[string]any{}
 	sums := map[string]uint32{}
 	var entries []entry
 	var at int64
 	for _, name := range names {
-		t := f.Tensors[name]
-		count := 1
-		for _, d := range t.Shape {
-			count *= d
+		t, err := f.Tensors[name].filled(name, &floats)
+		if err != nil {
+			return err
 		}
-		if count != len(t.Data) {
-			return fmt.Errorf("tensor %q has %d elements for shape %v", name, len(t.Data), t.Shape)
-		}
-		e := entry{name: name, DType: "F32", Shape: t.Shape, Offsets: [2]int64{at, at + 4*int64(count)}}
+		e := entry{name: name, DType: "F32", Shape: t.Shape, Offsets: [2]int64{at, at + 4*int64(len(t.Data))}}
 		if e.Shape == nil {
 			e.Shape = []int{}
 		}
@@ -114,7 +140,11 @@ func (f *File) Encode(w io.Writer) error {
 		return err
 	}
 	for _, name := range names {
-		err := f.Tensors[name].eachChunk(buf, func(part []byte) error {
+		t, err := f.Tensors[name].filled(name, &floats)
+		if err != nil {
+			return err
+		}
+		err = t.eachChunk(buf, func(part []byte) error {
 			_, err := w.Write(part)
 			return err
 		})

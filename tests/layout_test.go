@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/rng":    {},
 	"internal/shared": {}, // helpers of tests
 	"media":           {},
-	"media/ffmpeg":    {"media"},
+	"media/ffmpeg":    {"internal/files", "media"},
 	"media/pack":      {"internal/files", "media"},
 	"media/synthetic": {"internal/rng", "media"},
 	"media/views":     {"internal/rng", "media"},

@@ -41,8 +41,9 @@ func (c Config) aliases(name string) []string {
 	return out
 }
 
-// Checkpoint reads the trainer's whole state: the model under the released code's state-dict names, AdamW's moments under
-// adam_m/ and adam_v/, and in the metadata the configuration and the number of steps.
+// Checkpoint is the trainer's whole state: the model under the released code's state-dict names, AdamW's moments under
+// adam_m/ and adam_v/, and in the metadata the configuration and the number of steps. Its tensors are read from the device
+// one by one as the file is written, which is to happen before the next step.
 func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 	config, err := json.Marshal(t.Config)
 	if err != nil {
@@ -52,7 +53,7 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 		Metadata: map[string]string{metaConfig: string(config), metaStep: strconv.Itoa(t.done)},
 		Tensors:  map[string]safetensors.Tensor{},
 	}
-	if p := placesOf(t.Config.Data, t.clips); p != nil {
+	if p := placesOf(t.Config.Data, t.clips, t.digest); p != nil {
 		text, err := json.Marshal(p)
 		if err != nil {
 			return nil, err
@@ -60,11 +61,12 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 		f.Metadata[metaData] = string(text)
 	}
 	for _, n := range t.Step.Kept() {
-		data := make([]float32, n.Shape.Size())
-		if err := t.exec.Read(n, data); err != nil {
-			return nil, err
-		}
-		tensor := safetensors.Tensor{Shape: n.Shape, Data: data}
+		tensor := safetensors.Tensor{Shape: n.Shape, Fill: func(dst []float32) error {
+			if err := t.exec.Read(n, dst); err != nil {
+				return err
+			}
+			return t.checkTensor(n, dst)
+		}}
 		f.Tensors[n.Name] = tensor
 		for _, alias := range t.Config.aliases(n.Name) {
 			f.Tensors[alias] = tensor
@@ -83,10 +85,11 @@ func (t *Trainer) saveKeeping(path, previous string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.checkWeights(f); err != nil {
-		return err
+	err = f.Replace(path, previous)
+	if d := (*DivergedError)(nil); errors.As(err, &d) {
+		return t.worst(d)
 	}
-	return f.Replace(path, previous)
+	return err
 }
 
 // Loaded is a checkpoint: what its header says, verified, and the open file, of which tensors are read when they are needed.
@@ -189,14 +192,16 @@ type places struct {
 	Path  string `json:"path"`           // absolute
 	Root  string `json:"root,omitempty"` // absolute
 	Clips int    `json:"clips,omitempty"`
+	// Digest is media.Digest of them.
+	Digest string `json:"digest,omitempty"`
 }
 
 // placesOf is nil for generated clips, which lie nowhere.
-func placesOf(d Data, clips int) *places {
+func placesOf(d Data, clips int, digest string) *places {
 	if d.Path == SyntheticData {
 		return nil
 	}
-	p := &places{Path: absolute(d.Path), Clips: clips}
+	p := &places{Path: absolute(d.Path), Clips: clips, Digest: digest}
 	if d.Root != "" {
 		p.Root = absolute(d.Root)
 	}
@@ -216,6 +221,14 @@ func (l *Loaded) Began() string {
 		return ""
 	}
 	return l.places.Path
+}
+
+// digest is that of the clips; empty where it is not known.
+func (l *Loaded) digest() string {
+	if l.places == nil {
+		return ""
+	}
+	return l.places.Digest
 }
 
 // Data is the configuration's, with paths that lead to the same clips from the present folder as from the one in which the
@@ -260,9 +273,9 @@ func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	return t.Data, l.checkLoaded(n.Name, t.Data)
 }
 
-// movable are the settings that a resumed run may change: its length, where the same clips stand now, and the learning rate,
-// which is what helps a run that has diverged.
-var movable = []string{"train.steps", "data.path", "data.root", "optimizer.lr"}
+// movable are the settings that a resumed run may change: its length, where the same clips stand now, how many of them may
+// fail, and the learning rate, which is what helps a run that has diverged.
+var movable = []string{"train.steps", "data.path", "data.root", "data.most_lost", "optimizer.lr"}
 
 // Contradictions are the settings in which a run differs from the checkpoint that it would go on from, besides those that a
 // resumed run may change.
@@ -295,7 +308,7 @@ func (t *Trainer) Resume(l *Loaded) error {
 			break // one missing tensor is message enough
 		}
 	}
-	t.done, t.clips = l.Done, l.Clips
+	t.done, t.clips, t.digest = l.Done, l.Clips, l.digest()
 	return errors.Join(errs...)
 }
 

@@ -59,6 +59,7 @@ type Data struct {
 	Split     string    `json:"split"`
 	Fold      int       `json:"fold"`
 	Root      string    `json:"root"`
+	MostLost  float64   `json:"most_lost"`
 	Synthetic Synthetic `json:"synthetic"`
 }
 

@@ -35,6 +35,7 @@ var docs = map[string]doc{
 	"data.split":                {"Take the clips of this split alone; empty takes all.", "", "a name, such as train", here},
 	"data.fold":                 {"Split of UCF101 and HMDB51, test fold of ESC-50.", "", "1 to 65536", here},
 	"data.root":                 {"Folder that the paths of a list are below; empty for the list's own, or near it.", "", "a path", here},
+	"data.most_lost":            {"Share of the clips asked for last (64, or four batches) that may fail before a run stops and saves; 1 for never.", "", "above 0, at most 1", here},
 	"data.synthetic":            {Text: "Generated clips, used where the path says so. Their length and size follow from the views."},
 	"data.synthetic.clips":      {"Number of clips.", "clips", "1 or more", here},
 	"data.synthetic.classes":    {"Number of classes.", "classes", "1 to 64", here},

@@ -117,7 +117,7 @@ func convertPlan(text string) (Config, error) {
 		return Config{}, err
 	}
 	old, r := p.Config, p.Recipe
-	c.Data = Data{Path: p.Data, Split: p.Select.Split, Fold: max(1, p.Select.Fold), Root: p.Select.Root, Synthetic: c.Data.Synthetic}
+	c.Data = Data{Path: p.Data, Split: p.Select.Split, Fold: max(1, p.Select.Fold), Root: p.Select.Root, MostLost: c.Data.MostLost, Synthetic: c.Data.Synthetic}
 	c.Views = viewsOf(p.Media)
 	c.Views.Video.Patch, c.Views.Video.Mask = old.Video.Patch, old.Video.Mask
 	c.Views.Audio.Patch, c.Views.Audio.Mask = old.Audio.Patch, old.Audio.Mask

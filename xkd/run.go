@@ -79,7 +79,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 		opt.SaveEvery = 500
 	}
 	keep := &record{saved: -1}
-	was := 0 // clips of the run that this one goes on from
+	var was *Loaded // what this run goes on from
 	if opt.Folder != "" {
 		leave, err := enter(opt.Folder, opt.Resume)
 		if err != nil {
@@ -96,7 +96,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			if err := t.Resume(l); err != nil {
 				return nil, err
 			}
-			keep.saved, was = t.done, l.Clips
+			keep.saved, was = t.done, l
 			if lr, now := l.Config.Optimizer.LR, t.Config.Optimizer.LR; lr != now {
 				opt.note(fmt.Sprintf("optimizer.lr is %g from step %d on; it was %g", now, t.done+1, lr))
 			}
@@ -111,13 +111,19 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			return nil, err
 		}
 	}
-	if t.clips = src.Len(); was > 0 && t.clips != was {
-		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was, t.clips))
+	t.clips, t.digest = src.Len(), media.Digest(src)
+	switch {
+	case was == nil || was.Clips == 0:
+	case was.Clips != t.clips:
+		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was.Clips, t.clips))
+	case was.digest() != "" && was.digest() != t.digest:
+		opt.note(fmt.Sprintf("the checkpoint was trained on other clips than these %d: names, sizes or lengths have changed; the run goes on, but not as it would have with the same ones", t.clips))
 	}
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
 	loader, err := views.NewLoader(loading, src, t.Config.Spec(), views.LoaderConfig{
 		Batch: t.Config.Train.Batch, Seed: t.Config.Train.Seed, Workers: opt.Workers, StartStep: t.done * t.MicroBatches(),
+		MostLost: t.Config.Data.MostLost,
 	})
 	if err != nil {
 		return nil, err

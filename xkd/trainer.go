@@ -28,8 +28,9 @@ type Trainer struct {
 	device string
 	store  graph.Store
 	exec   graph.Executor
-	done   int // steps so far
-	clips  int // in the data set, once it is known
+	done   int    // steps so far
+	clips  int    // in the data set, once it is known
+	digest string // of the data set
 	norms  []float32
 	first  float64 // size of the first loss, 0 before it is known
 }

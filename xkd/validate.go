@@ -269,6 +269,7 @@ func (v *validator) augment(err error) {
 func (v *validator) data(d Data) {
 	v.check(d.Path != "", "data.path", "is empty: name a folder, or %s", SyntheticData)
 	v.within("data.fold", d.Fold, 1, 1<<16)
+	v.check(d.MostLost > 0 && d.MostLost <= 1, "data.most_lost", "is %g: must be above 0 and at most 1", d.MostLost)
 	v.within("data.synthetic.clips", d.Synthetic.Clips, 1, 1<<30)
 	v.within("data.synthetic.classes", d.Synthetic.Classes, 1, 64)
 	v.share("data.synthetic.difficulty", d.Synthetic.Difficulty)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"goxkd/graph"
+	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
@@ -43,6 +44,9 @@ func remedied(cmd *cobra.Command, err error) string {
 		if _, err := os.Lstat(filepath.Join(out.Value.String(), xkd.CheckpointFile)); err == nil {
 			return fmt.Sprintf("%s: free some space, then: xkd train --resume --out %s", text, out.Value)
 		}
+	}
+	if lost := (views.LostError{}); errors.As(err, &lost) && cmd.Flags().Lookup("set") != nil && lost.Failed < lost.Asked {
+		return text + ": see to the files, then go on with --resume; --set data.most_lost=0.9 bears more losses"
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {

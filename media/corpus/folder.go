@@ -565,6 +565,32 @@ func (f *Folder) CacheBytes() int64 {
 	return n
 }
 
+// LoadBytes is the most memory that one clip takes when so many seconds of it are asked for: short ones are decoded whole.
+func (f *Folder) LoadBytes(seconds float64) int64 {
+	most := int64(0)
+	for i := range f.files {
+		file, long := &f.files[i], seconds
+		if f.short(file) {
+			long = file.duration()
+		}
+		most = max(most, file.info.Bytes(long, f.format()))
+	}
+	return most
+}
+
+// Digest implements media.Digested.
+func (f *Folder) Digest() string {
+	d := media.NewDigester()
+	for i := range f.files {
+		size := f.files[i].stamp.size
+		if in := f.files[i].in; in.Size > 0 {
+			size = in.Size // of a member of an archive
+		}
+		d.Add(f.Name(i), size, f.Duration(i))
+	}
+	return d.Text()
+}
+
 // Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
 // change, and up to which length clips are decoded whole.
 func (f *Folder) Stamps(w io.Writer) {
@@ -603,6 +629,10 @@ func (f *Folder) decode(ctx context.Context, all []media.Request) []media.Loaded
 			continue
 		}
 		r.Span.Start += file.from()
+		if err := f.index.beyond(file.in, file.name, r.Span.Start); err != nil {
+			out[k].Err = fmt.Errorf("%s: %w", file.place(), err)
+			continue
+		}
 		jobs, at = append(jobs, ffmpeg.Job{In: file.in, Of: file.info, Span: r.Span}), append(at, k)
 	}
 	for n, got := range ffmpeg.DecodeAll(ctx, jobs, f.format()) {
@@ -610,7 +640,14 @@ func (f *Folder) decode(ctx context.Context, all []media.Request) []media.Loaded
 		file := &f.files[all[k].Index]
 		switch {
 		case errors.Is(got.Err, ffmpeg.ErrEmpty):
+			wrong := f.index.mistaken(ctx, file.in, file.name)
+			if wrong == nil && file.sound.Size > 0 {
+				wrong = f.index.mistaken(ctx, file.sound, file.beside)
+			}
 			got.Err = fmt.Errorf("%s: %w between %.3f s and %.3f s", file.place(), got.Err, span.Start, span.Start+span.Seconds)
+			if wrong != nil {
+				got.Err = fmt.Errorf("%w: %w", got.Err, wrong)
+			}
 		case got.Err != nil:
 			got.Err = fmt.Errorf("%s: %w", file.place(), got.Err)
 		default:

@@ -130,8 +130,8 @@ func (p *Choice) lookbacks(span media.Span) []float64 {
 	var out []float64
 	near, far := preroll, 2*preroll
 	if p.video != nil {
-		near += p.video.gap
-		far += p.video.gap + p.video.keyGap
+		near += p.video.gap + p.video.delay
+		far += p.video.gap + p.video.keyGap + p.video.delay
 	}
 	for _, back := range []float64{near, far} {
 		if p.video != nil && back == near && !p.seeksKeys {
@@ -196,7 +196,7 @@ func (d *decoding) add(c *command) {
 	if d.p.video != nil {
 		pad += math.Ceil(d.p.video.gap)
 	}
-	input := func(in Place, zero float64) (shift string, number int) {
+	input := func(in Place, zero float64) (shift float64, number int) {
 		if d.p.fromStart {
 			zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
 		}
@@ -205,7 +205,7 @@ func (d *decoding) add(c *command) {
 		}
 		c.ins = append(append(c.ins, "-threads", "1"), in.args()...)
 		c.inputs++
-		return decimal(pad - zero - d.span.Start), c.inputs - 1
+		return pad - zero - d.span.Start, c.inputs - 1
 	}
 	shift, first := input(d.in, d.p.zero)
 	soundShift, soundInput := shift, first
@@ -216,7 +216,7 @@ func (d *decoding) add(c *command) {
 		d.w, d.h = v.shape(d.f.Size)
 		n := d.span.Frames(d.f.FPS)
 		d.frames, d.filled = make([]uint8, n*d.w*d.h*3), make([]bool, n)
-		filter := fmt.Sprintf("[%d:%d]settb=1/90000,setpts=PTS+(%s)/TB,trim=start=%s:end=%s", first, v.index, shift, decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
+		filter := fmt.Sprintf("[%d:%d]settb=1/90000,setpts=PTS+(%s)/TB,trim=start=%s:end=%s", first, v.index, decimal(shift-v.delay), decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
 		if most := v.gap + 2*early; v.gap > 0 && most*float64(d.f.FPS) < 1 {
 			// A frame that no instant of the grid falls to is not needed.
 			filter += fmt.Sprintf(",select='lt(ceil((t-%s)*%d),(t-%s)*%d)'", decimal(pad+early), d.f.FPS, decimal(pad-most), d.f.FPS)
@@ -232,7 +232,7 @@ func (d *decoding) add(c *command) {
 	}
 	if a := d.p.audio; a != nil {
 		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
-		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a%d]", soundInput, a.index, mended, downmix, d.f.Rate, soundShift, decimal(pad), decimal(pad+d.span.Seconds), len(c.sinks))
+		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a%d]", soundInput, a.index, mended, downmix, d.f.Rate, decimal(soundShift), decimal(pad), decimal(pad+d.span.Seconds), len(c.sinks))
 		c.outs = append(c.outs, "-filter_complex", filter, "-map", fmt.Sprintf("[a%d]", len(c.sinks)), "-c:a", "pcm_f32le", "-f", "nut", c.pipe())
 		c.sinks = append(c.sinks, func(r io.Reader) {
 			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })

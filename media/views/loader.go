@@ -108,6 +108,9 @@ func (w *window) error() error {
 	return e
 }
 
+// DefaultMostLost is what LoaderConfig.MostLost is where it is 0.
+const DefaultMostLost = 0.5
+
 const (
 	defaultPrefetch      = 2
 	defaultPrefetchBytes = 1 << 30
@@ -209,7 +212,7 @@ func NewLoader(ctx context.Context, src media.Source, spec Spec, cfg LoaderConfi
 		cfg.PrefetchBytes = defaultPrefetchBytes
 	}
 	if cfg.MostLost <= 0 {
-		cfg.MostLost = 0.5
+		cfg.MostLost = DefaultMostLost
 	}
 	video, audio := media.Modalities(src)
 	cfg.Prefetch = spec.ahead(cfg.Prefetch, cfg.Batch, cfg.PrefetchBytes, video, audio)
