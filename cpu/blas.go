@@ -153,7 +153,9 @@ func borrow[T graph.Float](n int) *[]T {
 	return &b
 }
 
-func attention[T graph.Float](c *graph.Call[T]) {
+func attention[T graph.Float](c *graph.Call[T]) { op.BySequences(c, attentionOne[T]) }
+
+func attentionOne[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := op.AttentionSize(c.Node)
 	c.Par(batch*heads, 1, func(lo, hi int) {
 		buf := borrow[T](tokens * tokens)
@@ -178,7 +180,9 @@ func attentionProbs[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
-func attentionGrad[T graph.Float](c *graph.Call[T]) {
+func attentionGrad[T graph.Float](c *graph.Call[T]) { op.BySequences(c, attentionGradOne[T]) }
+
+func attentionGradOne[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := op.AttentionSize(c.Node)
 	scale := T(1 / math.Sqrt(float64(width)))
 	c.Par(batch*heads, 1, func(lo, hi int) {

@@ -273,19 +273,21 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 	c, in := s.Config, s.In[m]
 	visible := layers.Visible{IDs: in.IDs, Inverse: in.Inverse}
 	var pooled *graph.Node
-	g.Scope("global", func() {
-		encoded := net.Encode(views.global, &visible)
-		pooled = encoded.Pooled(g)
+	g.Scope("views", func() {
+		var encoded layers.Encoded
+		if in.Locals != nil {
+			var locals layers.Encoded
+			encoded, locals = net.EncodeBoth(views.global, &visible, views.locals)
+			pooled = op.Concat(g, 0, encoded.Pooled(g), locals.Pooled(g))
+		} else {
+			encoded = net.Encode(views.global, &visible)
+			pooled = encoded.Pooled(g)
+		}
 		g.Scope("decoder", func() {
 			hidden := c.Train.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
 			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), views.global.Tokens, in.Mask, hidden)
 		})
 	})
-	if in.Locals != nil {
-		g.Scope("locals", func() {
-			pooled = op.Concat(g, 0, pooled, net.Encode(views.locals, nil).Pooled(g))
-		})
-	}
 	g.Scope("head", func() { out = layers.Head(net.P, net.head, pooled, layers.HeadSize(c.Model.Head)) })
 	return out, recon
 }
