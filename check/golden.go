@@ -140,7 +140,11 @@ func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, 
 		return nil, err
 	}
 	r := &GoldenResult{File: path, Case: file.Metadata["case"], Device: dev.Name()}
-	if err := r.replay(ctx, dev, file); err != nil {
+	run := r.replay
+	if isWeights(file) {
+		run = r.weights
+	}
+	if err := run(ctx, dev, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r.Pass = true
