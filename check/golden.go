@@ -141,8 +141,11 @@ func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, 
 	}
 	r := &GoldenResult{File: path, Case: file.Metadata["case"], Device: dev.Name()}
 	run := r.replay
-	if isWeights(file) {
+	switch {
+	case isWeights(file):
 		run = r.weights
+	case isDownstream(file):
+		run = r.downstream
 	}
 	if err := run(ctx, dev, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

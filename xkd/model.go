@@ -80,12 +80,12 @@ func newBackbone(c Config, p *layers.Params, m Modality, r Role) layers.Encoder 
 	if m == Video {
 		e.Embed = "cuboid_embed"
 		e.Patch = layers.Patch{T: v.Patch[0], H: v.Patch[1], W: v.Patch[2]}
-		e.Grid = []int{v.Global.Frames / v.Patch[0], v.Global.Size[0] / v.Patch[1], v.Global.Size[1] / v.Patch[2]}
+		e.Grid = c.Tune.grid(m, []int{v.Global.Frames / v.Patch[0], v.Global.Size[0] / v.Patch[1], v.Global.Size[1] / v.Patch[2]})
 		e.PatchDim = videoChannels * v.Patch[0] * v.Patch[1] * v.Patch[2]
 	} else {
 		e.Embed = "patch_embed"
 		e.Patch = layers.Patch{H: a.Patch[0], W: a.Patch[1]}
-		e.Grid = []int{a.Mels / a.Patch[0], a.Global.Frames / a.Patch[1]}
+		e.Grid = c.Tune.grid(m, []int{a.Mels / a.Patch[0], a.Global.Frames / a.Patch[1]})
 		e.PatchDim = a.Patch[0] * a.Patch[1]
 	}
 	p.Trained, p.Modality = r == Student, m

@@ -368,9 +368,9 @@ func openWeights(path string, settings []string) (*Loaded, error) {
 	return l, nil
 }
 
-// EvaluationName gives the name under which the released evaluation code keeps a backbone's tensor: the part after
-// "vid_student.backbone." or the like.
+// EvaluationName gives the name under which the released evaluation code keeps a backbone's tensor.
 func EvaluationName(name string) string {
+	name = encoderPart(name)
 	for _, r := range [][2]string{{"encoder.", ""}, {"encoder_norm.", "norm."}, {"enc_pos_embed", "pos_embed"}, {"cuboid_embed.", "patch_embed."}} {
 		if rest, ok := strings.CutPrefix(name, r[0]); ok {
 			return r[1] + rest
