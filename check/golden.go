@@ -140,7 +140,14 @@ func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, 
 		return nil, err
 	}
 	r := &GoldenResult{File: path, Case: file.Metadata["case"], Device: dev.Name()}
-	if err := r.replay(ctx, dev, file); err != nil {
+	run := r.replay
+	switch {
+	case isWeights(file):
+		run = r.weights
+	case isDownstream(file):
+		run = r.downstream
+	}
+	if err := run(ctx, dev, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r.Pass = true

@@ -122,7 +122,7 @@ func TestLayoutFaults(t *testing.T) {
 		{"{" + x + "," + y + "[4,9]}}", "do not fit its shape [1], which takes 4 bytes"},
 		{"{" + x + `,"y":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, `"dtype" stands twice`},
 		{"{" + x + `,"y":{"dtype":"F32","shape":[1]}}`, "lacks"},
-		{"{" + x + `,"y":{"dtype":"I64","shape":[1],"data_offsets":[4,12]}}`, "I64; only"},
+		{"{" + x + `,"y":{"dtype":"C64","shape":[1],"data_offsets":[4,12]}}`, "unknown type C64"},
 		{"{" + x + "," + y + "[4,8]}} {}", "goes on after its end"},
 		{`{"__metadata__":{"a":"b","a":"c"},` + x + "," + y + "[4,8]}}", `"a" stands twice`},
 	} {

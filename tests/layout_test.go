@@ -15,6 +15,7 @@ import (
 // allowed lists, per folder, the project's folders that its code (tests aside) may import. Data flows one way.
 var allowed = map[string][]string{
 	"safetensors": {"internal/files"},
+	"pth":         {"internal/files", "safetensors"},
 	"shaders":     {},
 	"graph":       {},
 	"graph/op":    {"graph"},
@@ -34,7 +35,7 @@ var allowed = map[string][]string{
 	"media/mediatest": {"media", "media/synthetic"}, // helpers of tests
 	"draw":            {"media/views"},
 	"device":          {"graph", "graph/op", "cpu", "gpu"},
-	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "safetensors"},
+	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "pth", "safetensors"},
 	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors"},
 	"bench":           {"graph", "graph/op", "media", "media/synthetic", "media/views", "xkd"},
 	"estimate":        {"graph", "graph/op", "gpu", "xkd"},

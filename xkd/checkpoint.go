@@ -98,9 +98,22 @@ type Loaded struct {
 	Config Config
 	Done   int // steps trained
 	Clips  int // in the data set, 0 where that is not known
-	file   *safetensors.Reader
-	places *places
-	stale  error // why it can be probed but not resumed
+	// Missing and Unused are the tensors that the encoders lack, and that they have no use for, of weights that this program
+	// did not write; Skipped are entries of such a file beside its weights.
+	Missing, Unused, Skipped []string
+	file                     tensors
+	keys                     map[string]string // names in the file by those of training; nil where they are the same
+	holds                    [2][2]bool        // encoders, by modality and role, where keys are there
+	places                   *places
+	stale                    error // why it can be probed but not resumed
+}
+
+// key is a tensor's name in the file.
+func (l *Loaded) key(name string) string {
+	if l.keys == nil {
+		return name
+	}
+	return l.keys[name]
 }
 
 // DamagedError is an ErrDamaged, or an ErrNoCheckpoint, that knows of the checkpoint before.
@@ -123,13 +136,16 @@ func (l *Loaded) Close() error { return l.file.Close() }
 // LoadCheckpoint reads a checkpoint's configuration, those of earlier versions too, and verifies the whole file, in little
 // memory. Errors are ErrNoCheckpoint, ErrIrregular and ErrDamaged; the first and the last are a DamagedError where the run's
 // folder has the checkpoint before, intact. Whoever has it closes it.
-func LoadCheckpoint(path string) (*Loaded, error) {
-	l, err := loadCheckpoint(path)
+//
+// Weights that the released code wrote are read too: backbones and whole checkpoints, in PyTorch's formats (package pth) or as
+// safetensors. Their configuration follows from the tensors; settings, such as model.encoder.heads=6, change what it says.
+func LoadCheckpoint(path string, settings ...string) (*Loaded, error) {
+	l, err := loadCheckpoint(path, settings)
 	if err == nil {
 		return l, nil
 	}
 	if filepath.Base(path) == CheckpointFile && (errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoCheckpoint)) {
-		if before, err2 := loadCheckpoint(filepath.Join(filepath.Dir(path), PreviousFile)); err2 == nil {
+		if before, err2 := loadCheckpoint(filepath.Join(filepath.Dir(path), PreviousFile), nil); err2 == nil {
 			before.Close()
 			return nil, DamagedError{path, before.Path, before.Done, err}
 		}
@@ -140,7 +156,10 @@ func LoadCheckpoint(path string) (*Loaded, error) {
 	return nil, err
 }
 
-func loadCheckpoint(path string) (l *Loaded, err error) {
+func loadCheckpoint(path string, settings []string) (l *Loaded, err error) {
+	if isPyTorch(path) {
+		return openWeights(path, settings)
+	}
 	f, err := safetensors.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -167,7 +186,14 @@ func loadCheckpoint(path string) (l *Loaded, err error) {
 			l.stale = sameClips(l.Config, former)
 		}
 	default:
-		return nil, fmt.Errorf("%w: %s holds tensors but no configuration: no training run wrote it", ErrDamaged, path)
+		released, err := loadWeights(path, f, settings)
+		if err != nil {
+			return nil, err // f is closed, as l is nil then
+		}
+		return released, f.Verify(context.Background())
+	}
+	if err == nil && len(settings) > 0 {
+		l.Config, err = l.Config.With("", settings...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: the configuration in its metadata cannot be used: %w", ErrDamaged, path, err)
@@ -251,7 +277,7 @@ func (l *Loaded) Data() Data {
 
 // fits checks that the file has a state, in the shape that the configuration gives it.
 func (l *Loaded) fits(n *graph.Node) error {
-	shape, ok := l.file.Shape(n.Name)
+	shape, ok := l.file.Shape(l.key(n.Name))
 	if !ok {
 		return fmt.Errorf("%w: %s has no tensor %s", ErrDamaged, l.Path, n.Name)
 	}
@@ -266,7 +292,7 @@ func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	if err := l.fits(n); err != nil {
 		return nil, err
 	}
-	t, err := l.file.Read(n.Name)
+	t, err := l.file.Read(l.key(n.Name))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

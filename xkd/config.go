@@ -37,6 +37,7 @@ type Config struct {
 	Schedule  Courses          `json:"schedule"`
 	EMA       ByModality[Ramp] `json:"ema"`
 	Train     Train            `json:"train"`
+	Tune      Tune             `json:"tune"`
 }
 
 // ByModality is one value for video and one for audio.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"goxkd/graph"
 	"goxkd/media"
@@ -22,12 +23,14 @@ type Encoder struct {
 type EncoderOptions struct {
 	Role  Role // student or teacher
 	Batch int  // clips at a time; 0 means 16
+	// Settings change what released weights leave open, such as model.encoder.heads=6.
+	Settings []string
 }
 
 // OpenEncoder loads the encoder of a modality from a checkpoint and allocates it on a device. Errors are ErrNoCheckpoint,
 // ErrDamaged, ErrNotFinite, and graph.ErrTooLarge for what does not fit.
 func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) (*Encoder, error) {
-	l, err := LoadCheckpoint(path)
+	l, err := LoadCheckpoint(path, opt.Settings...)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +51,11 @@ func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) 
 // newEncoder allocates an encoder without weights, for checkpoints that must have them: what a configuration merely claims is
 // not allocated.
 func newEncoder(c Config, m Modality, dev graph.Device, opt EncoderOptions, checkpoints ...*Loaded) (*Encoder, error) {
+	for _, l := range checkpoints {
+		if !l.Has(m, opt.Role) {
+			return nil, fmt.Errorf("%s: %w: it holds no encoder of the %v %v, but of %s", l.Path, ErrNoEncoder, m, opt.Role, strings.Join(l.Encoders(), ", "))
+		}
+	}
 	f, err := BuildFeatures(c, m, opt.Role, opt.Batch, FeatureOptions{})
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func BuildFeatures(c Config, m Modality, r Role, batch int, opt FeatureOptions) 
 	f := &Features{}
 	g, err := graph.Build(func(g *graph.Graph) {
 		p := &layers.Params{G: g}
-		net := newNetwork(c, p, m, r)
+		net := newBackbone(c, p, m, r)
 		p.PlaceAlone()
 		f.View = g.InputAs(m.String()+"_global", keptAs(m, opt.Floats), c.viewShape(m, false, batch)...)
 		encoded := net.Encode(layers.Patchify(g, f.View, net.Patch, pixels), nil)

@@ -59,6 +59,7 @@ func Default(preset, variant string) (Config, error) {
 		Schedule:  Courses{LR: Course{Start: 0, Final: 0, WarmUp: warmUp}, WeightDecay: Course{Start: 1, Final: 1}},
 		EMA:       ByModality[Ramp]{Ramp{Base: 0.997, Final: 1}, Ramp{Base: 0.997, Final: 1}},
 		Train:     Train{Steps: 800, Batch: 16, Accumulate: 1},
+		Tune:      defaultTune,
 	}
 	c.Views.Video.Patch, c.Views.Video.Mask = [3]int{4, 16, 16}, 0.85
 	c.Views.Audio.Patch, c.Views.Audio.Mask = [2]int{4, 16}, 0.8

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"goxkd/graph"
 	"goxkd/media"
@@ -225,6 +226,9 @@ func chunk(c Config) int {
 func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]float64, used []int, bad []media.BadFile, err error) {
 	var encoders [2]*Encoder
 	for _, m := range []Modality{Video, Audio} {
+		if slices.ContainsFunc(x.checkpoints, func(l *Loaded) bool { return !l.Has(m, x.opt.Role) }) {
+			continue
+		}
 		if encoders[m], err = newEncoder(x.config, m, x.dev, EncoderOptions{Role: x.opt.Role, Batch: min(x.config.Train.Batch, probeBatch)}, x.checkpoints...); err != nil {
 			return features, nil, nil, err
 		}
@@ -246,7 +250,7 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 		}
 		used = append(used, batch.Indices...)
 		for _, m := range []Modality{Video, Audio} {
-			if batch.VideoGlobal == nil && m == Video || batch.AudioGlobal == nil && m == Audio {
+			if encoders[m] == nil || batch.VideoGlobal == nil && m == Video || batch.AudioGlobal == nil && m == Audio {
 				continue
 			}
 			if features[m] == nil {

@@ -128,6 +128,7 @@ func (v *validator) network(c Config) {
 	v.within("model.head.bottleneck", h.Bottleneck, 1, maxWidth)
 	v.within("model.head.out", h.Out, 2, maxWidth)
 	v.shapes(c)
+	v.tune(c.Tune)
 	l := c.Loss
 	for _, w := range []struct {
 		path  string

@@ -20,6 +20,7 @@ type probeFlags struct {
 	modality, root               string
 	seeds, clips, fold           int
 	asJSON                       bool
+	set                          []string
 }
 
 func newProbe() *cobra.Command {
@@ -48,6 +49,7 @@ sub-folders, or from a list of files. Without --data the clips are those of trai
 	fl.IntVar(&f.seeds, "seeds", 3, "splits, and untrained networks")
 	fl.IntVar(&f.clips, "clips", 768, "clips used at most")
 	fl.StringVar(&f.network, "network", "student", "`network` whose features are judged: student or teacher")
+	fl.StringArrayVar(&f.set, "set", nil, weightsUsage)
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")
 	return cmd
 }
@@ -76,12 +78,16 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 	}
 	var checkpoints []*xkd.Loaded
 	for _, path := range paths {
-		l, err := xkd.LoadCheckpoint(checkpointAt(path))
+		l, err := xkd.LoadCheckpoint(checkpointAt(path), f.set...)
 		if err != nil {
 			return err
 		}
 		defer l.Close()
+		describeWeights(stderr, l)
 		checkpoints = append(checkpoints, l)
+	}
+	if f.data == "" && checkpoints[0].Released() {
+		return usagef("%s does not say which clips it was trained on: give --data", checkpoints[0].Path)
 	}
 	data, trained := f.data, checkpoints[0].Data()
 	if data == "" {
@@ -148,9 +154,37 @@ func checkpointAt(path string) string {
 	return path
 }
 
+const weightsUsage = "`setting` of weights that do not say it themselves, such as model.encoder.heads=6 (may be given again)"
+
+// describeWeights says what was taken for granted of weights that another program wrote, and names what is left unused.
+func describeWeights(w io.Writer, l *xkd.Loaded) {
+	if !l.Released() {
+		return
+	}
+	c := l.Config
+	fmt.Fprintf(w, "note: %s: %s; width %d, depth %d", media.Printable(l.Path), strings.Join(l.Encoders(), ", "), c.Model.Encoder.Dim, c.Model.Encoder.Depth)
+	fmt.Fprintf(w, "; taken for granted, as weights do not tell: %d heads", c.Model.Encoder.Heads)
+	if v := c.Views.Video; l.Has(xkd.Video, xkd.Student) || l.Has(xkd.Video, xkd.Teacher) {
+		fmt.Fprintf(w, ", %d frames of %dx%d in patches of %dx%dx%d", v.Global.Frames, v.Global.Size[0], v.Global.Size[1], v.Patch[0], v.Patch[1], v.Patch[2])
+	}
+	if a := c.Views.Audio; l.Has(xkd.Audio, xkd.Student) || l.Has(xkd.Audio, xkd.Teacher) {
+		fmt.Fprintf(w, ", log-mels of %dx%d in patches of %dx%d", a.Mels, a.Global.Frames, a.Patch[0], a.Patch[1])
+	}
+	fmt.Fprintln(w, " (change them by --set)")
+	for _, rest := range []struct {
+		what  string
+		names []string
+	}{{"tensors that the encoders do not use", l.Unused}, {"entries beside the weights", l.Skipped}} {
+		if len(rest.names) > 0 {
+			fmt.Fprintf(w, "note: %s: %d %s: %s\n", media.Printable(l.Path), len(rest.names), rest.what, media.Printable(strings.Join(rest.names, ", ")))
+		}
+	}
+}
+
 // openCheckpoint loads what is a checkpoint by its name, or nil where a path is none.
 func openCheckpoint(path string) (*xkd.Loaded, error) {
-	if path = checkpointAt(path); filepath.Ext(path) != filepath.Ext(xkd.CheckpointFile) {
+	path = checkpointAt(path)
+	if !slices.Contains([]string{filepath.Ext(xkd.CheckpointFile), ".pth", ".tar", ".pt"}, filepath.Ext(path)) {
 		return nil, nil
 	}
 	return xkd.LoadCheckpoint(path)
