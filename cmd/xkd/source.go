@@ -112,8 +112,8 @@ func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xk
 	if data != xkd.SyntheticData {
 		return openLabelled(ctx, data, f, c.Spec(), notes)
 	}
-	if f.label != "" || f.modality != "" || f.root != "" || f.fold != 1 {
-		return nil, usagef("--label, --modality, --fold and --root are for files: generated clips have one set of labels and both modalities")
+	if f.label != "" || f.modality != "" || f.root != "" || f.fold != 1 || f.folds != 1 {
+		return nil, usagef("--label, --modality, --fold, --folds and --root are for files: generated clips have one set of labels and both modalities")
 	}
 	cfg := c.Generated()
 	cfg.Clips, cfg.Seed = f.clips, unseenSeed(checkpoints)
