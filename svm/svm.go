@@ -53,7 +53,7 @@ func Train(ctx context.Context, s Set, classes int, c float64, from *Model) (*Mo
 		return nil, err
 	}
 	if !(c > 0) || !finite(c) {
-		return nil, fmt.Errorf("C is %g: must be positive", c)
+		return nil, fmt.Errorf("the C of %g: must be positive", c)
 	}
 	dim := len(s.Rows[0])
 	m := &Model{Weights: make([][]float64, classes), Intercepts: make([]float64, classes)}

@@ -169,7 +169,7 @@ func TestFaults(t *testing.T) {
 			_, err := Train(t.Context(), Set{Rows: [][]float64{{1}, {1, 2}}, Labels: ok.Labels}, 2, 1, nil)
 			return err
 		},
-		"C is 0": func() error { _, err := Train(t.Context(), ok, 2, 0, nil); return err },
+		"C of 0": func() error { _, err := Train(t.Context(), ok, 2, 0, nil); return err },
 		"no C":   func() error { _, err := Try(t.Context(), ok, ok, 2, nil); return err },
 		"no numbers": func() error {
 			_, err := Train(t.Context(), Set{Rows: [][]float64{{math.NaN()}, {1}}, Labels: ok.Labels}, 2, 1, nil)

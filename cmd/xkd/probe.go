@@ -17,12 +17,13 @@ import (
 // probeFlags are the flags of `xkd probe`.
 type probeFlags struct {
 	data, label, device, network string
-	modality, root               string
+	modality, root, split        string // split without a flag: a probe reads all
 	seeds, clips, fold           int
 	folds, spans                 int
 	cs                           []float64
 	raw, asJSON                  bool
 	set                          []string
+	any                          bool // clips without labels count too
 }
 
 func newProbe() *cobra.Command {

@@ -80,17 +80,22 @@ func Centre(ctx context.Context, src media.Source, spec Spec, indices []int, opt
 	return b, bad, nil
 }
 
-func centreClip(ctx context.Context, v *viewer, b *Batch, i int, src media.Source, index int, opt CentreOptions, video, audio bool) error {
-	span := media.Span{Seconds: v.spec.Seconds}
-	if room := src.Duration(index) - span.Seconds; room > 0 {
+// CentreSpan is the span of a clip that Centre reads, by the clip's duration in seconds.
+func (s Spec) CentreSpan(duration float64, opt CentreOptions) media.Span {
+	span := media.Span{Seconds: s.Seconds}
+	if room := duration - span.Seconds; room > 0 {
 		at := 0.5
 		if opt.Segments > 1 {
 			at = min(max(float64(opt.Segment)/float64(opt.Segments-1), 0), 1)
 		}
-		fps := float64(v.spec.FPS)
+		fps := float64(s.FPS)
 		span.Start = math.Floor(room*at*fps) / fps
 	}
-	clip, err := src.Load(ctx, index, span)
+	return span
+}
+
+func centreClip(ctx context.Context, v *viewer, b *Batch, i int, src media.Source, index int, opt CentreOptions, video, audio bool) error {
+	clip, err := src.Load(ctx, index, v.spec.CentreSpan(src.Duration(index), opt))
 	if err != nil {
 		return err
 	}
