@@ -133,7 +133,8 @@ func parseGolden(meta map[string]string) (xkd.Config, goldenCase, error) {
 	return c, gc, nil // building the step checks it
 }
 
-// Golden replays one case on a device: every loss, gradient, feature, clip norm and final tensor is compared.
+// Golden replays one case on a device: every loss, gradient, feature, clip norm and final tensor is compared. A case may be of
+// linear SVMs.
 func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, error) {
 	file, err := safetensors.Load(path)
 	if err != nil {
@@ -146,6 +147,8 @@ func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, 
 		run = r.weights
 	case isDownstream(file):
 		run = r.downstream
+	case isSVM(file):
+		run = r.svm
 	}
 	if err := run(ctx, dev, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

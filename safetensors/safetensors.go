@@ -78,47 +78,80 @@ func decode(from io.ReaderAt, size int64) (*File, error) {
 
 const chunk = 1 << 14 // floats converted at a time
 
-// eachChunk passes on a tensor's bytes.
-func (t Tensor) eachChunk(buf []byte, do func([]byte) error) error {
-	for data := t.Data; len(data) > 0; {
-		n := min(len(data), chunk)
-		for i, v := range data[:n] {
-			binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
+// Stream is a tensor that is written without being held: Each passes on its elements, part by part, and again when it is asked
+// again.
+type Stream struct {
+	Shape []int
+	Each  func(do func(part []float32) error) error
+}
+
+// eachChunk passes on a tensor's bytes, and fails where they are not as many as the shape says.
+func (t Stream) eachChunk(buf []byte, count int, do func([]byte) error) error {
+	got := 0
+	err := t.Each(func(data []float32) error {
+		for got += len(data); len(data) > 0; {
+			n := min(len(data), chunk)
+			for i, v := range data[:n] {
+				binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
+			}
+			if err := do(buf[:4*n]); err != nil {
+				return err
+			}
+			data = data[n:]
 		}
-		if err := do(buf[:4*n]); err != nil {
-			return err
-		}
-		data = data[n:]
+		return nil
+	})
+	if err == nil && got != count {
+		err = fmt.Errorf("%d elements for shape %v", got, t.Shape)
 	}
-	return nil
+	return err
 }
 
 // Encode writes the file, tensors in order of name, with checksums.
 func (f *File) Encode(w io.Writer) error {
-	names := slices.Sorted(maps.Keys(f.Tensors))
-	buf, floats := make([]byte, 4*chunk), []float32(nil)
+	streams := map[string]Stream{}
+	var buf []float32
+	for name, t := range f.Tensors {
+		streams[name] = Stream{t.Shape, func(do func([]float32) error) error {
+			whole, err := t.filled(name, &buf)
+			if err != nil {
+				return err
+			}
+			return do(whole.Data)
+		}}
+	}
+	return EncodeStreams(w, f.Metadata, streams)
+}
+
+// EncodeStreams is File.Encode for tensors that are not held. It reads each twice, for its checksum and to write it.
+func EncodeStreams(w io.Writer, meta map[string]string, tensors map[string]Stream) error {
+	names := slices.Sorted(maps.Keys(tensors))
+	buf := make([]byte, 4*chunk)
 	fields := map[string]any{}
 	sums := map[string]uint32{}
+	counts := map[string]int{}
 	var entries []entry
 	var at int64
 	for _, name := range names {
-		t, err := f.Tensors[name].filled(name, &floats)
-		if err != nil {
-			return err
-		}
-		e := entry{name: name, DType: "F32", Shape: t.Shape, Offsets: [2]int64{at, at + 4*int64(len(t.Data))}}
+		t := tensors[name]
+		count := Tensor{Shape: t.Shape}.elements()
+		counts[name] = count
+		e := entry{name: name, DType: "F32", Shape: t.Shape, Offsets: [2]int64{at, at + 4*int64(count)}}
 		if e.Shape == nil {
 			e.Shape = []int{}
 		}
-		_ = t.eachChunk(buf, func(part []byte) error {
+		err := t.eachChunk(buf, count, func(part []byte) error {
 			sums[name] = crc32.Update(sums[name], castagnoli, part)
 			return nil
 		})
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
 		fields[name] = e
 		entries = append(entries, e)
 		at = e.Offsets[1]
 	}
-	metadata, err := withSums(f.Metadata, entries, sums)
+	metadata, err := withSums(meta, entries, sums)
 	if err != nil {
 		return err
 	}
@@ -134,17 +167,16 @@ func (f *File) Encode(w io.Writer) error {
 	for len(raw)%8 != 0 {
 		raw = append(raw, ' ')
 	}
+	if len(raw) > maxHeader {
+		return fmt.Errorf("the header would have %d bytes, more than the %d that may be read", len(raw), maxHeader)
+	}
 	var size [8]byte
 	binary.LittleEndian.PutUint64(size[:], uint64(len(raw)))
 	if _, err := w.Write(append(size[:], raw...)); err != nil {
 		return err
 	}
 	for _, name := range names {
-		t, err := f.Tensors[name].filled(name, &floats)
-		if err != nil {
-			return err
-		}
-		err = t.eachChunk(buf, func(part []byte) error {
+		err := tensors[name].eachChunk(buf, counts[name], func(part []byte) error {
 			_, err := w.Write(part)
 			return err
 		})

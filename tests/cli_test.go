@@ -150,6 +150,9 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"probe", "needs a checkpoint"},
 		{"probe --seeds 0 x", "--seeds"},
 		{"probe --network both x", "student or teacher"},
+		{"probe --folds 3 --seeds 2 x", "--folds"},
+		{"probe --c 0 x", "--c"},
+		{"probe --spans 0 x", "--spans"},
 		{"check --op nonsense", "matmul"},
 		{"check steps", "check step"},
 		{"check step --batch 0", "--batch 0"},
@@ -273,19 +276,19 @@ func TestCLITrainAndProbe(t *testing.T) {
 
 	probe := xkdIn(t, dir, "probe", checkpoint, "--device", "cpu", "--clips", "24", "--seeds", "2")
 	probe.succeeds(t)
-	for _, part := range []string{"trained", "untrained", "gain", "chance", "video", "audio", "k-NN", "linear", "±"} {
+	for _, part := range []string{"trained", "untrained", "gain", "chance", "video", "audio", "audio+video", "k-NN", "linear SVM", "±", "C picked on test clips"} {
 		assert.Contains(t, probe.stdout, part)
 	}
 	assert.Contains(t, probe.stderr, "none of them in training")
-	probe = xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "24", "--seeds", "1", "--network", "teacher", "--json")
+	probe = xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "24", "--seeds", "1", "--network", "teacher", "--spans", "2", "--raw", "--c", "0.1,1", "--json")
 	probe.succeeds(t)
 	var p struct {
 		Rows  []xkd.ProbeRow
 		Gains []struct{ Gain, Noise *float64 }
 	}
 	require.NoError(t, json.Unmarshal([]byte(probe.stdout), &p))
-	assert.Len(t, p.Rows, 4)
-	assert.Len(t, p.Gains, 4)
+	assert.Len(t, p.Rows, 6)
+	assert.Len(t, p.Gains, 6)
 
 	xkdIn(t, dir, "probe", "nothing.safetensors").fails(t, 1, "nothing.safetensors")
 }

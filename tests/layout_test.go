@@ -35,8 +35,10 @@ var allowed = map[string][]string{
 	"media/mediatest": {"media", "media/synthetic"}, // helpers of tests
 	"draw":            {"media/views"},
 	"device":          {"graph", "graph/op", "cpu", "gpu"},
-	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "pth", "safetensors"},
-	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors"},
+	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "npy", "pth", "safetensors", "svm"},
+	"npy":             {},
+	"svm":             {},
+	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors", "svm"},
 	"bench":           {"graph", "graph/op", "media", "media/synthetic", "media/views", "xkd"},
 	"estimate":        {"graph", "graph/op", "gpu", "xkd"},
 	"tune":            {"graph", "cpu", "gpu", "internal/files"},

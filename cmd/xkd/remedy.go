@@ -21,6 +21,7 @@ var remedies = []struct {
 }{
 	{xkd.ErrLocked, "out", "wait for it, or give another --out"},
 	{xkd.ErrCheckpointExists, "resume", "give --resume to go on from it, or another --out"},
+	{xkd.ErrOutputExists, "out", "remove it, or give another --out"},
 	{xkd.ErrNoCheckpoint, "resume", "leave out --resume to start anew"},
 	{xkd.ErrNoCheckpoint, "", "`xkd train` writes one into its output folder"},
 	{xkd.ErrFolder, "out", "free some space or choose another --out"},

@@ -90,8 +90,13 @@ func Centre(ctx context.Context, src media.Source, spec Spec, indices []int, opt
 
 // centreRequest asks for the span that the options name of a clip.
 func (s Spec) centreRequest(src media.Source, index int, opt CentreOptions) media.Request {
+	return media.Request{Index: index, Span: s.CentreSpan(src.Duration(index), opt)}
+}
+
+// CentreSpan is the span of a clip that Centre reads, by the clip's duration in seconds.
+func (s Spec) CentreSpan(duration float64, opt CentreOptions) media.Span {
 	span := media.Span{Seconds: s.Seconds}
-	if room := src.Duration(index) - span.Seconds; room > 0 {
+	if room := duration - span.Seconds; room > 0 {
 		at := 0.5
 		if opt.Segments > 1 {
 			at = min(max(float64(opt.Segment)/float64(opt.Segments-1), 0), 1)
@@ -99,7 +104,7 @@ func (s Spec) centreRequest(src media.Source, index int, opt CentreOptions) medi
 		fps := float64(s.FPS)
 		span.Start = math.Floor(room*at*fps) / fps
 	}
-	return media.Request{Index: index, Span: span}
+	return span
 }
 
 func (v *viewer) centreClip(b *Batch, i int, got media.Loaded, opt CentreOptions, video, audio bool) error {
