@@ -76,8 +76,10 @@ type Step struct {
 	Norms   *graph.Node
 	// Outputs of the heads, by role and modality: teachers [B,K], students [V·B,K].
 	Outputs [2][2]*graph.Node
-	opt     StepOptions
-	means   [2]*graph.Node // of the teachers' outputs, by modality
+	// Pooled are the students' features of the masked global views, by modality [B,D].
+	Pooled [2]*graph.Node
+	opt    StepOptions
+	means  [2]*graph.Node // of the teachers' outputs, by modality
 	// norms [len(normed)] are those of the gradients of all that is trained, decoders too, before clipping.
 	norms  *graph.Node
 	normed []*layers.Param
@@ -130,6 +132,10 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	s.Graph = g
 	g.Keep(s.Losses)
 	g.Keep(s.norms)
+	for m := range s.Pooled { // small, and what Health is computed of
+		g.Keep(s.Pooled[m])
+		g.Keep(s.Outputs[Teacher][m])
+	}
 	if opt.Keep {
 		g.Keep(s.Norms)
 		for _, b := range s.Gradients {
@@ -276,6 +282,7 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 	g.Scope("global", func() {
 		encoded := net.Encode(views.global, &visible)
 		pooled = encoded.Pooled(g)
+		s.Pooled[m] = pooled
 		g.Scope("decoder", func() {
 			hidden := c.Train.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
 			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), views.global.Tokens, in.Mask, hidden)
