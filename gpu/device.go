@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -212,6 +213,11 @@ func (d *Device) Overlay(dir string) error {
 		clear(d.sources)
 		return nil
 	})
+}
+
+// Driver is the adapter's backend and driver.
+func (d *Device) Driver() string {
+	return strings.TrimSpace(d.adapter.Backend + " " + d.adapter.Driver)
 }
 
 // Binding is the greatest number of bytes that a kernel can bind at once.

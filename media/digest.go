@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"io"
 )
 
 // Digester makes the digest of a source, clip by clip in order.
@@ -20,3 +21,19 @@ func (d Digester) Add(name string, size int64, seconds float64) {
 
 // Text is the digest of the clips so far.
 func (d Digester) Text() string { return hex.EncodeToString(d.h.Sum(nil)[:16]) }
+
+// WriteClips writes a line for every clip: its name, label, split and length.
+func WriteClips(w io.Writer, src Source) {
+	split := func(int) string { return "" }
+	if s, ok := src.(interface{ Split(i int) string }); ok {
+		split = s.Split
+	}
+	classes := src.Classes()
+	for i := range src.Len() {
+		label := ""
+		if l := src.Label(i); l >= 0 {
+			label = classes[l]
+		}
+		fmt.Fprintf(w, "%q %q %q %g\n", src.Name(i), label, split(i), src.Duration(i))
+	}
+}

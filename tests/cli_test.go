@@ -99,6 +99,13 @@ func (r result) succeeds(t *testing.T) {
 	require.Equal(t, 0, r.code, "stdout: %s\nstderr: %s", r.stdout, r.stderr)
 }
 
+// good is a result that must have succeeded.
+func (r result) good(t *testing.T) result {
+	t.Helper()
+	r.succeeds(t)
+	return r
+}
+
 // small are the flags of a run that takes about a second.
 func small(steps int, out string, more ...string) []string {
 	return append([]string{"train", "--device", "cpu", "--batch", "2", "--workers", "1", "--steps", fmt.Sprint(steps), "--out", out}, more...)

@@ -22,6 +22,7 @@ const (
 	metaPlan   = "xkd.plan" // of earlier versions: see legacy.go
 	metaStep   = "xkd.step"
 	metaData   = "xkd.data"
+	metaFrom   = "xkd.provenance"
 )
 
 // aliases are the further keys under which the released state dict holds a tensor: the head's shared LayerNorm, and shared
@@ -49,8 +50,12 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	provenance, err := json.Marshal(t.Provenance())
+	if err != nil {
+		return nil, err
+	}
 	f := &safetensors.File{
-		Metadata: map[string]string{metaConfig: string(config), metaStep: strconv.Itoa(t.done)},
+		Metadata: map[string]string{metaConfig: string(config), metaStep: strconv.Itoa(t.done), metaFrom: string(provenance)},
 		Tensors:  map[string]safetensors.Tensor{},
 	}
 	if p := placesOf(t.Config.Data, t.clips, t.digest); p != nil {
@@ -104,8 +109,10 @@ type Loaded struct {
 	file                     tensors
 	keys                     map[string]string // names in the file by those of training; nil where they are the same
 	holds                    [2][2]bool        // encoders, by modality and role, where keys are there
-	places                   *places
-	stale                    error // why it can be probed but not resumed
+	// Provenance is what made the weights; nil in files of earlier versions.
+	Provenance *Provenance
+	places     *places
+	stale      error // why it can be probed but not resumed
 }
 
 // key is a tensor's name in the file.
@@ -200,6 +207,11 @@ func loadCheckpoint(path string, settings []string) (l *Loaded, err error) {
 	}
 	if l.Done, err = strconv.Atoi(f.Metadata[metaStep]); err != nil || l.Done < 0 || l.Done > maxSteps {
 		return nil, fmt.Errorf("%w: %s: the step count in its metadata is %q", ErrDamaged, path, f.Metadata[metaStep])
+	}
+	if text, ok := f.Metadata[metaFrom]; ok {
+		if err := json.Unmarshal([]byte(text), &l.Provenance); err != nil {
+			return nil, fmt.Errorf("%w: %s: the provenance in its metadata cannot be read: %q", ErrDamaged, path, text)
+		}
 	}
 	if text, ok := f.Metadata[metaData]; ok {
 		if err := json.Unmarshal([]byte(text), &l.places); err != nil || l.places == nil || l.places.Clips < 0 {

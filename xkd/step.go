@@ -79,8 +79,10 @@ type Step struct {
 	Norms   *graph.Node
 	// Outputs of the heads, by role and modality: teachers [B,K], students [V·B,K].
 	Outputs [2][2]*graph.Node
-	opt     StepOptions
-	means   [2]*graph.Node // of the teachers' outputs, by modality
+	// Pooled are the students' features of the masked global views, by modality [B,D].
+	Pooled [2]*graph.Node
+	opt    StepOptions
+	means  [2]*graph.Node // of the teachers' outputs, by modality
 	// norms [len(normed)] are those of the gradients of all that is trained, decoders too, before clipping.
 	norms  *graph.Node
 	normed []*layers.Param
@@ -137,6 +139,10 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	s.Graph = g
 	g.Keep(s.Losses)
 	g.Keep(s.norms)
+	for m := range s.Pooled { // small, and what Health is computed of
+		g.Keep(s.Pooled[m])
+		g.Keep(s.Outputs[Teacher][m])
+	}
 	if opt.Keep {
 		g.Keep(s.Norms)
 		for _, b := range s.Gradients {
@@ -300,10 +306,12 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 		if in.Locals != nil {
 			var locals layers.Encoded
 			encoded, locals = net.EncodeBoth(views.global, &visible, views.locals)
-			pooled = op.Concat(g, 0, encoded.Pooled(g), locals.Pooled(g))
+			s.Pooled[m] = encoded.Pooled(g)
+			pooled = op.Concat(g, 0, s.Pooled[m], locals.Pooled(g))
 		} else {
 			encoded = net.Encode(views.global, &visible)
-			pooled = encoded.Pooled(g)
+			s.Pooled[m] = encoded.Pooled(g)
+			pooled = s.Pooled[m]
 		}
 		g.Scope("decoder", func() {
 			hidden := c.Train.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))

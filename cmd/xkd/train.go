@@ -107,6 +107,7 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 				fmt.Fprintf(stderr, "resumed:    %d of %d steps are done\n", s.First, s.Steps)
 			}
 		},
+		Warn:     func(text string) { w.clear(); fmt.Fprintf(stderr, "warning: %s\n", clean(text)) },
 		Progress: w.progress,
 	})
 	w.clear()
