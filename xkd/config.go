@@ -13,10 +13,11 @@ const (
 	MATS = "xkd_mats"
 )
 
-// How cross-modal attention refines the teachers' features, and which view the teachers see.
+// How cross-modal attention refines the teachers' features, if at all, and which view the teachers see.
 const (
 	RefineMean    = "mean"
 	RefineSoftmax = "softmax"
+	RefineNone    = "none"
 	TeacherGlobal = "global"
 	TeacherLocal0 = "local0"
 )
@@ -68,8 +69,12 @@ type Synthetic struct {
 	Clips      int     `json:"clips"`
 	Classes    int     `json:"classes"`
 	Difficulty float64 `json:"difficulty"`
+	Sound      float64 `json:"sound_difficulty"` // of the sound alone; SameDifficulty for the same
 	Seed       uint64  `json:"seed"`
 }
+
+// SameDifficulty is the value of Synthetic.Sound that stands for Synthetic.Difficulty.
+const SameDifficulty = -1
 
 // Views are the shapes of what the networks see, and how it is cut from a clip.
 type Views struct {

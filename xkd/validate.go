@@ -111,7 +111,7 @@ func (c Config) validateNetwork() error {
 
 func (v *validator) network(c Config) {
 	v.oneOf("variant", c.Variant, Variants()...)
-	v.oneOf("model.refine", c.Model.Refine, RefineMean, RefineSoftmax)
+	v.oneOf("model.refine", c.Model.Refine, RefineMean, RefineSoftmax, RefineNone)
 	v.oneOf("model.teacher_view", c.Model.TeacherView, TeacherGlobal, TeacherLocal0)
 	v.within("train.batch", c.Train.Batch, 1, maxBatch)
 	for _, t := range []struct {
@@ -273,6 +273,9 @@ func (v *validator) data(d Data) {
 	v.within("data.synthetic.clips", d.Synthetic.Clips, 1, 1<<30)
 	v.within("data.synthetic.classes", d.Synthetic.Classes, 1, 64)
 	v.share("data.synthetic.difficulty", d.Synthetic.Difficulty)
+	if sound := d.Synthetic.Sound; sound != SameDifficulty {
+		v.check(sound >= 0 && sound <= 1, "data.synthetic.sound_difficulty", "is %g: must be in [0,1], or %d for data.synthetic.difficulty", sound, SameDifficulty)
+	}
 }
 
 // generated checks that generated clips, which have a length of their own, can be held.
