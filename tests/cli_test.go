@@ -107,7 +107,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "devices", "check", "check step", "check golden", "bench", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "ablate", "devices", "check", "check step", "check golden", "bench", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -150,6 +150,11 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"probe", "needs a checkpoint"},
 		{"probe --seeds 0 x", "--seeds"},
 		{"probe --network both x", "student or teacher"},
+		{"ablate --seeds 0", "--seeds 0"},
+		{"ablate --row fast", "a.b=value"},
+		{"ablate --row a=b", "is no setting"},
+		{"ablate --json --markdown", "one of them"},
+		{"ablate --label action", "--label is for files"},
 		{"check --op nonsense", "matmul"},
 		{"check steps", "check step"},
 		{"check step --batch 0", "--batch 0"},

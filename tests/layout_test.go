@@ -36,11 +36,12 @@ var allowed = map[string][]string{
 	"device":          {"graph", "graph/op", "cpu", "gpu"},
 	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "safetensors"},
 	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors"},
+	"ablate":          {"internal/files", "graph", "media", "xkd"},
 	"bench":           {"graph", "graph/op", "media", "media/synthetic", "media/views", "xkd"},
 	"estimate":        {"graph", "graph/op", "gpu", "xkd"},
 	"tune":            {"graph", "cpu", "gpu", "internal/files"},
 	"cmd/xkd": {"graph", "graph/op", "gpu", "device", "estimate", "tune", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
-		"draw", "xkd", "check", "bench"},
+		"draw", "xkd", "check", "bench", "ablate"},
 	// What a program of a user looks like.
 	"examples/pretrain": {"device", "media", "media/corpus", "media/synthetic", "media/views", "xkd"},
 	"examples/classify": {"device", "media/corpus", "xkd"},

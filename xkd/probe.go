@@ -17,6 +17,8 @@ type ProbeOptions struct {
 	Clips      int  // clips used at most; 0 means 768
 	Neighbours int  // k of k-NN; 0 means 5
 	Role       Role // whose features
+	// TrainedOnly leaves out the untrained networks: scores of theirs are empty.
+	TrainedOnly bool
 	// Progress is called as clips are read.
 	Progress func(done, of int)
 }
@@ -230,7 +232,10 @@ func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]
 		}
 		defer encoders[m].Close()
 	}
-	networks := len(x.checkpoints) + x.opt.Seeds
+	networks := len(x.checkpoints)
+	if !x.opt.TrainedOnly {
+		networks += x.opt.Seeds
+	}
 	chunk := chunk(x.config)
 	for at := 0; at < len(clips); at += chunk {
 		batch, failed, err := views.Centre(ctx, x.src, x.config.Spec(), clips[at:min(at+chunk, len(clips))], views.CentreOptions{})
