@@ -69,11 +69,12 @@ type Synthetic struct {
 	Clips      int     `json:"clips"`
 	Classes    int     `json:"classes"`
 	Difficulty float64 `json:"difficulty"`
+	Clutter    float64 `json:"clutter"`          // of texture, noise and distractors alone; SameDifficulty for the same
 	Sound      float64 `json:"sound_difficulty"` // of the sound alone; SameDifficulty for the same
 	Seed       uint64  `json:"seed"`
 }
 
-// SameDifficulty is the value of Synthetic.Sound that stands for Synthetic.Difficulty.
+// SameDifficulty is the value of Synthetic.Clutter and Synthetic.Sound that stands for Synthetic.Difficulty.
 const SameDifficulty = -1
 
 // Views are the shapes of what the networks see, and how it is cut from a clip.

@@ -40,6 +40,7 @@ var docs = map[string]doc{
 	"data.synthetic.clips":            {"Number of clips.", "clips", "1 or more", here},
 	"data.synthetic.classes":          {"Number of classes.", "classes", "1 to 64", here},
 	"data.synthetic.difficulty":       {"Share of the nuisances: colours, places, clutter, noise.", "", "0 to 1", here},
+	"data.synthetic.clutter":          {"Difficulty of texture, noise and other shapes and tones alone; -1 for that of the rest.", "", "0 to 1, or -1", here},
 	"data.synthetic.sound_difficulty": {"Difficulty of the sound alone, clutter included: clear sound can go with a hard picture; -1 for that of the rest.", "", "0 to 1, or -1", here},
 	"data.synthetic.seed":             {"Another seed is another set of clips.", "", "0 or more", here},
 

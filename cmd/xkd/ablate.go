@@ -21,10 +21,10 @@ import (
 // ablateFlags are the flags of `xkd ablate`.
 type ablateFlags struct {
 	settings
-	rows                                    []string
-	device, tune, out, test, label          string
-	seeds, parallel, clips, splits, workers int
-	asJSON, markdown                        bool
+	rows                           []string
+	device, tune, out, test, label string
+	seeds, parallel, clips, splits int
+	asJSON, markdown               bool
 }
 
 func newAblate() *cobra.Command {

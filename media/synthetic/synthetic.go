@@ -15,7 +15,8 @@ type Config struct {
 	Clips      int      // number of clips (default 1024)
 	Classes    int      // number of classes, 1..64 (default 8)
 	Difficulty float64  // from 0, nearly clean, to 1, heavy clutter and noise; see DefaultDifficulty
-	Sound      *float64 // difficulty of the sound alone; nil for the same
+	Clutter    *float64 // difficulty of texture, noise and other shapes and tones alone; nil for the same
+	Sound      *float64 // difficulty of the sound alone, its clutter too; nil for the same
 	Seed       uint64   // another seed is another data set
 
 	Seconds float64 // length of a clip (default 3)
@@ -146,7 +147,7 @@ func (d *choices) cycles(t float64) float64 { return d.rate*t + d.phase }
 func (s *Source) draw(i int) *choices {
 	r := rng.New(s.cfg.Seed, rng.StreamSynthetic, uint64(i))
 	shape, motion := classParts(s.Label(i))
-	pose, clutter := nuisances(s.cfg.Difficulty)
+	pose, clutter := nuisances(s.cfg.Difficulty, s.cfg.Clutter)
 	d := &choices{
 		noise: rng.Hash(s.cfg.Seed, rng.StreamSyntheticNoise, uint64(i)),
 		rate:  vary(r, pose, 1.5, 1.0, 2.4),
@@ -154,14 +155,19 @@ func (s *Source) draw(i int) *choices {
 	}
 	d.scene = drawScene(r, shape, motion, pose, clutter)
 	if s.cfg.Sound != nil {
-		pose, clutter = nuisances(min(max(*s.cfg.Sound, 0), 1))
+		pose, clutter = nuisances(*s.cfg.Sound, nil)
 	}
 	d.tone = drawTone(r, shape, motion, pose, clutter)
 	return d
 }
 
-func nuisances(difficulty float64) (pose, clutter float64) {
-	return min(1, 2*difficulty), difficulty * (0.4 + 0.6*difficulty)
+func nuisances(difficulty float64, clutter *float64) (pose, amount float64) {
+	d := min(max(difficulty, 0), 1)
+	pose = min(1, 2*d)
+	if clutter != nil {
+		d = min(max(*clutter, 0), 1)
+	}
+	return pose, d * (0.4 + 0.6*d)
 }
 
 // vary moves from the fixed figure towards a draw from [low,high) as amount goes from 0 to 1. It
