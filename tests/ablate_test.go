@@ -2,9 +2,13 @@ package tests
 
 import (
 	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -50,4 +54,38 @@ func TestCLIAblate(t *testing.T) {
 	require.Equal(t, 1, other.code)
 	require.Contains(t, other.stderr, "optimizer.lr is")
 	require.Contains(t, other.stderr, "another --out")
+}
+
+// An ablation that is killed at any moment, again and again, ends with the table of one that was left alone.
+func TestKillAblate(t *testing.T) {
+	kills := 2
+	if long() {
+		kills = 25
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	args := func(out string) []string {
+		return []string{"ablate", "--device", "cpu", "--batch", "2", "--steps", "6", "--seeds", "1", "--clips", "18", "--splits", "1",
+			"--row", "whole:", "--parallel", "2", "--out", filepath.Join(dir, out)}
+	}
+	began := time.Now()
+	xkdIn(t, "", args("straight")...).succeeds(t)
+	most := 2 * time.Since(began)
+	for range kills {
+		cmd := exec.Command(program, args("killed")...)
+		require.NoError(t, cmd.Start())
+		time.Sleep(time.Duration(r.Int64N(int64(most))))
+		require.NoError(t, cmd.Process.Kill())
+		if cmd.Wait() == nil {
+			break // it was over
+		}
+	}
+	xkdIn(t, "", args("killed")...).succeeds(t)
+	want, err := os.ReadFile(filepath.Join(dir, "straight", "table.json"))
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(dir, "killed", "table.json"))
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
 }
