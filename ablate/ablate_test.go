@@ -47,10 +47,16 @@ func small(t *testing.T, dir string) Options {
 	}
 }
 
+// lastSteps is no kind of event: what stands by it is how many steps the last one told of.
+const lastSteps = -1
+
 // count counts the events of each kind.
 func count(o *Options) map[EventKind]int {
 	n := map[EventKind]int{}
-	o.Event = func(e Event) { n[e.Kind]++ }
+	o.Event = func(e Event) {
+		n[e.Kind]++
+		n[lastSteps] = e.Steps
+	}
 	return n
 }
 
@@ -60,7 +66,7 @@ func TestRunGoesOn(t *testing.T) {
 	news := count(&straight)
 	want, err := Run(context.Background(), cpu.Device{}, straight)
 	require.NoError(t, err)
-	require.Equal(t, map[EventKind]int{Started: 4, Stepped: 24, Judging: 6, Done: 6}, news)
+	require.Equal(t, map[EventKind]int{Started: 4, Stepped: 24, Judging: 6, Done: 6, lastSteps: 24}, news)
 	require.Len(t, want.Columns, 8)
 	require.Len(t, want.Rows, 3)
 	for _, l := range want.Rows {
@@ -94,6 +100,7 @@ func TestRunGoesOn(t *testing.T) {
 	require.Equal(t, first, news[Reused])
 	require.Equal(t, 6-first, news[Done])
 	require.Equal(t, 24-steps, news[Stepped])
+	require.Equal(t, 24, news[lastSteps])
 	require.Equal(t, want.Rows, got.Rows)
 
 	// What is finished holds for these settings and clips alone.
@@ -107,7 +114,7 @@ func TestRunGoesOn(t *testing.T) {
 	news = count(&other)
 	_, err = Run(context.Background(), cpu.Device{}, other)
 	require.NoError(t, err)
-	require.Equal(t, map[EventKind]int{Judging: 2, Done: 2}, news)
+	require.Equal(t, map[EventKind]int{Judging: 2, Done: 2, lastSteps: 6}, news)
 
 	result := filepath.Join(stopped.Folder, "all-three-seed7", ResultFile)
 	require.NoError(t, os.WriteFile(result, []byte("{"), 0o644))

@@ -54,6 +54,8 @@ type Event struct {
 	Kind     EventKind
 	Run      string
 	Done, Of int // runs finished, of all
+	Steps    int // done in all runs, those found finished included
+	OfSteps  int
 	Progress xkd.Progress
 	Result   *Result // where it is finished
 	Note     string
@@ -101,6 +103,9 @@ func Run(ctx context.Context, dev graph.Device, opt Options) (*Table, error) {
 	}
 	defer unlock()
 	w := &worker{dev: dev, opt: opt, of: len(runs)}
+	for _, r := range runs {
+		w.ofSteps += r.steps()
+	}
 	results := make([]*Result, len(runs))
 	// What is there is looked at first: settings that differ show before anything is trained.
 	for i, r := range runs {
@@ -146,20 +151,31 @@ func Run(ctx context.Context, dev graph.Device, opt Options) (*Table, error) {
 
 // worker does runs.
 type worker struct {
-	dev  graph.Device
-	opt  Options
-	mu   sync.Mutex
-	done int
-	of   int
+	dev graph.Device
+	opt Options
+	of  int
+	// ofSteps are the steps of all runs.
+	ofSteps int
+
+	mu          sync.Mutex
+	done, steps int // so far
 }
 
 func (w *worker) tell(e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.Kind == Reused || e.Kind == Done {
+	switch e.Kind {
+	case Reused:
+		w.done++
+		w.steps += e.Result.Steps
+	case Started:
+		w.steps += e.Progress.Step
+	case Stepped:
+		w.steps++
+	case Done:
 		w.done++
 	}
-	e.Done, e.Of = w.done, w.of
+	e.Done, e.Of, e.Steps, e.OfSteps = w.done, w.of, w.steps, w.ofSteps
 	if w.opt.Event != nil {
 		w.opt.Event(e)
 	}
@@ -228,6 +244,9 @@ func (w *worker) train(ctx context.Context, r run, dir, checkpoint string, resul
 		return err
 	}
 	if done >= r.steps() {
+		w.mu.Lock()
+		w.steps += r.steps()
+		w.mu.Unlock()
 		return result.readLosses(dir)
 	}
 	t, err := xkd.New(r.config, w.dev)

@@ -136,7 +136,7 @@ func ablation(cmd *cobra.Command, f *ablateFlags) error {
 	w.clear()
 	if t == nil {
 		if ctx.Err() != nil {
-			fmt.Fprintf(stderr, "stopped with %d of %d runs finished; the same command goes on\n", w.done, w.of)
+			fmt.Fprintf(stderr, "stopped with %d of %d runs finished; the same command goes on\n", w.last.Done, w.last.Of)
 		}
 		return failed
 	}
@@ -201,14 +201,14 @@ func (d drawn) Write(w io.Writer) error { return d(w) }
 
 // runsWatcher shows how far the runs are: a line that is redrawn on a terminal, elsewhere a line per run and now and then.
 type runsWatcher struct {
-	stderr   io.Writer
-	tty      bool
-	began    time.Time
-	printed  time.Time
-	done, of int
-	running  []string // in the order in which they began
-	at       map[string]xkd.Progress
-	trained  int // steps, in this call
+	stderr  io.Writer
+	tty     bool
+	began   time.Time
+	printed time.Time
+	last    ablate.Event
+	running []string // in the order in which they began
+	at      map[string]xkd.Progress
+	trained int // steps, in this call
 }
 
 func newRunsWatcher(stderr io.Writer) *runsWatcher {
@@ -217,7 +217,7 @@ func newRunsWatcher(stderr io.Writer) *runsWatcher {
 }
 
 func (w *runsWatcher) event(e ablate.Event) {
-	w.done, w.of = e.Done, e.Of
+	w.last = e
 	say := func(format string, args ...any) {
 		w.clear()
 		fmt.Fprintf(w.stderr, format+"\n", args...)
@@ -259,7 +259,11 @@ func (w *runsWatcher) clear() {
 
 // line tells what is under way in at most width columns.
 func (w *runsWatcher) line(width int) string {
-	text := fmt.Sprintf("%d of %d runs done, %.1f steps/s", w.done, w.of, float64(w.trained)/max(time.Since(w.began).Seconds(), 1e-3))
+	text := fmt.Sprintf("%d of %d runs done", w.last.Done, w.last.Of)
+	if took := time.Since(w.began); w.trained > 0 {
+		left := time.Duration(float64(took) / float64(w.trained) * float64(w.last.OfSteps-w.last.Steps))
+		text += fmt.Sprintf(", %s steps/s, %s left", figure(float64(w.trained)/took.Seconds()), clock(left))
+	}
 	for _, name := range w.running {
 		p := w.at[name]
 		text += fmt.Sprintf("; %s: %d/%d", name, p.Step, p.Steps)
