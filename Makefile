@@ -13,6 +13,12 @@ DEMO_OUT        ?= runs/demo
 FUZZ_TIME ?= 60s
 TORTURE   ?= Kill|Hostile|Damage|Signal|Pipe|Memory|Strace
 
+# What `make ablation` does; finished runs in its folder are kept, and another setting needs another folder.
+ABLATION_STEPS  ?= 800
+ABLATION_SEEDS  ?= 3
+ABLATION_FLAGS  ?=
+ABLATION_OUT    ?= runs/ablation
+
 # Go's usual place, for shells that have not been told of it.
 export PATH := $(PATH):/usr/local/go/bin
 # Mesa complains where the session has no runtime folder, as in containers.
@@ -23,7 +29,7 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo pictures test test-quick test-all fuzz torture static lint bench check clean
+.PHONY: help setup build demo ablation pictures test test-quick test-all fuzz torture static lint bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +90,9 @@ demo: build ## train on generated clips and probe what was learnt, about 3 minut
 	@rm -rf $(DEMO_OUT)
 	bin/xkd train --data synthetic --preset nano --steps $(DEMO_STEPS) --batch $(DEMO_BATCH) --difficulty $(DEMO_DIFFICULTY) --device $(DEMO_DEVICE) --out $(DEMO_OUT)
 	bin/xkd probe $(DEMO_OUT)/checkpoint.safetensors --clips $(DEMO_CLIPS) --seeds $(DEMO_SEEDS) --device $(DEMO_DEVICE)
+
+ablation: build ## train with parts of the loss left out, three seeds each, and compare; goes on where it was stopped
+	bin/xkd ablate --steps $(ABLATION_STEPS) --batch $(DEMO_BATCH) --difficulty $(DEMO_DIFFICULTY) --seeds $(ABLATION_SEEDS) --device $(DEMO_DEVICE) --out $(ABLATION_OUT) $(ABLATION_FLAGS)
 
 pictures: build ## redraw the pictures of the documents; the curves are those of the last demo
 	bin/xkd views synthetic:5 --short --out docs/pictures/views.png

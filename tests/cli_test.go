@@ -114,7 +114,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "devices", "check", "check step", "check golden", "bench", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "ablate", "devices", "check", "check step", "check golden", "bench", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -160,6 +160,11 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"probe --folds 3 --seeds 2 x", "--folds"},
 		{"probe --c 0 x", "--c"},
 		{"probe --spans 0 x", "--spans"},
+		{"ablate --seeds 0", "--seeds 0"},
+		{"ablate --row fast", "a.b=value"},
+		{"ablate --row a=b", "is no setting"},
+		{"ablate --json --markdown", "one of them"},
+		{"ablate --label action", "--label is for files"},
 		{"check --op nonsense", "matmul"},
 		{"check steps", "check step"},
 		{"check step --batch 0", "--batch 0"},

@@ -40,11 +40,12 @@ var allowed = map[string][]string{
 	"svm":             {},
 	"record":          {"internal/files", "xkd"},
 	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors", "svm"},
+	"ablate":          {"internal/files", "graph", "media", "xkd"},
 	"bench":           {"graph", "graph/op", "media", "media/synthetic", "media/views", "xkd"},
 	"estimate":        {"graph", "graph/op", "gpu", "xkd"},
 	"tune":            {"graph", "cpu", "gpu", "internal/files"},
 	"cmd/xkd": {"graph", "graph/op", "gpu", "device", "estimate", "tune", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
-		"draw", "runs", "xkd", "check", "bench"},
+		"draw", "record", "xkd", "check", "bench", "ablate"},
 	// What a program of a user looks like.
 	"examples/pretrain": {"device", "media", "media/corpus", "media/synthetic", "media/views", "xkd"},
 	"examples/classify": {"device", "media/corpus", "xkd"},

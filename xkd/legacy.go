@@ -135,7 +135,7 @@ func convertPlan(text string) (Config, error) {
 	c.EMA = ByModality[Ramp]{r.EMA[Video].ramp(r.Steps), r.EMA[Audio].ramp(r.Steps)}
 	c.Train = Train{Steps: r.Steps, Batch: old.Batch, Accumulate: 1, Seed: r.Seed, FreezeLastLayer: r.FreezeLast}
 	if s := p.Synthetic; p.Data == SyntheticData {
-		c.Data.Synthetic = Synthetic{Clips: s.Clips, Classes: s.Classes, Difficulty: s.Difficulty, Seed: s.Seed}
+		c.Data.Synthetic = Synthetic{Clips: s.Clips, Classes: s.Classes, Difficulty: s.Difficulty, Clutter: SameDifficulty, Sound: SameDifficulty, Seed: s.Seed}
 	}
 	return c, c.Validate()
 }

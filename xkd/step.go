@@ -322,7 +322,7 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 	return out, recon
 }
 
-// teachers runs both teachers and refines their features by each other's attention.
+// teachers runs both teachers and refines their features by each other's attention, unless that is left out.
 func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 	c := s.Config
 	var features, attention [2]*graph.Node
@@ -335,12 +335,19 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 			}
 			encoded := net.Encode(view, nil)
 			features[m] = encoded.PatchTokens(g)
-			attention[m] = net.TokenAttention(encoded)
+			if c.Model.Refine != RefineNone {
+				attention[m] = net.TokenAttention(encoded)
+			}
 		})
 	}
 	for m := range nets {
 		g.Scope(netName(Modality(m), Teacher)+"/refine", func() {
-			f := layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			var f *graph.Node
+			if c.Model.Refine == RefineNone {
+				f = op.MeanAxis(g, features[m], 1)
+			} else {
+				f = layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			}
 			s.Outputs[Teacher][m] = layers.Head(nets[m].P, nets[m].head, f, layers.HeadSize(c.Model.Head))
 		})
 	}

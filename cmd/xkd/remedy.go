@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/ablate"
 	"goxkd/graph"
 	"goxkd/media/views"
 	"goxkd/xkd"
@@ -24,6 +25,7 @@ var remedies = []struct {
 	{xkd.ErrOutputExists, "out", "remove it, or give another --out"},
 	{xkd.ErrNoCheckpoint, "resume", "leave out --resume to start anew"},
 	{xkd.ErrNoCheckpoint, "", "`xkd train` writes one into its output folder"},
+	{ablate.ErrOther, "out", "give another --out, or remove that folder"},
 	{xkd.ErrFolder, "out", "free some space or choose another --out"},
 	{graph.ErrTooLarge, "batch", "give a smaller --batch or --preset"},
 }

@@ -169,15 +169,17 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 	return src, nil
 }
 
+// unseen leads from a generator's seed to one that nobody is likely to train with.
+const unseen = 1_000_003
+
 // unseenSeed is a generator's seed that no checkpoint was trained with.
 func unseenSeed(checkpoints []*xkd.Loaded) uint64 {
-	const far = 1_000_003
-	seed := checkpoints[0].Config.Data.Synthetic.Seed + far
+	seed := checkpoints[0].Config.Data.Synthetic.Seed + unseen
 	for again := true; again; {
 		again = false
 		for _, l := range checkpoints {
 			if l.Config.Data.Synthetic.Seed == seed {
-				seed, again = seed+far, true
+				seed, again = seed+unseen, true
 			}
 		}
 	}
