@@ -133,14 +133,24 @@ func parseGolden(meta map[string]string) (xkd.Config, goldenCase, error) {
 	return c, gc, nil // building the step checks it
 }
 
-// Golden replays one case on a device: every loss, gradient, feature, clip norm and final tensor is compared.
+// Golden replays one case on a device: every loss, gradient, feature, clip norm and final tensor is compared. A case may be of
+// linear SVMs.
 func Golden(ctx context.Context, dev graph.Device, path string) (*GoldenResult, error) {
 	file, err := safetensors.Load(path)
 	if err != nil {
 		return nil, err
 	}
 	r := &GoldenResult{File: path, Case: file.Metadata["case"], Device: dev.Name()}
-	if err := r.replay(ctx, dev, file); err != nil {
+	run := r.replay
+	switch {
+	case isWeights(file):
+		run = r.weights
+	case isDownstream(file):
+		run = r.downstream
+	case isSVM(file):
+		run = r.svm
+	}
+	if err := run(ctx, dev, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r.Pass = true

@@ -14,6 +14,8 @@ const (
 	Xavier           // uniform within ±√(6/(in+out)), for [out,in]
 	Normal           // normal, deviation 0.02
 	TruncNormal      // normal, deviation 0.02, drawn again beyond two (the tails are a negligible part)
+	Faint            // normal, deviation 0.01
+	Orthogonal       // orthonormal rows, or columns where there are more rows, for [out,in]
 )
 
 // Modality is video or audio.

@@ -89,7 +89,11 @@ func interpolation(from, to []int) []float32 {
 // difference is below what float32 shows.
 func samplingScale(from, to int) float64 { return float64(from) / (float64(to) + 0.1) }
 
+// linearAxis leaves an axis whose size does not change as it is, as PyTorch does whatever the factor says.
 func linearAxis(from, to int) []float64 {
+	if from == to {
+		return identityAxis(from, to)
+	}
 	m := make([]float64, to*from)
 	for i := 0; i < to; i++ {
 		x := max(0, samplingScale(from, to)*(float64(i)+0.5)-0.5)

@@ -59,6 +59,7 @@ func TestLinearAxis(t *testing.T) {
 		0.547619, 0.452381, 0, 0,
 		0, 0, 0.642857, 0.357143,
 	}, linearAxis(4, 2), 1e-6)
+	require.Equal(t, []float64{1, 0, 0, 1}, linearAxis(2, 2))
 	// From 2 to 4 the first centre, 2/4.1·0.5-0.5 < 0, is clamped to the first sample.
 	require.InDeltaSlice(t, []float64{1, 0}, linearAxis(2, 4)[:2], 0)
 }

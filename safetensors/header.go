@@ -162,11 +162,11 @@ func (h *header) checkLayout() error {
 		e := &h.entries[i]
 		d, ok := dtypes[e.DType]
 		if !ok {
-			return fmt.Errorf("tensor %q is %s; only F32, F16 and BF16 are supported", e.name, e.DType)
+			return fmt.Errorf("tensor %q is of the unknown type %s", e.name, e.DType)
 		}
 		e.count = 1
 		for _, n := range e.Shape {
-			if n < 0 || n > 0 && e.count > math.MaxInt64/4/int64(n) {
+			if n < 0 || n > 0 && e.count > math.MaxInt64/8/int64(n) {
 				return fmt.Errorf("tensor %q has an absurd shape %v", e.name, e.Shape)
 			}
 			e.count *= int64(n)
@@ -190,13 +190,30 @@ func (h *header) checkLayout() error {
 	return nil
 }
 
-// dtype is how elements of a type are stored.
+// dtype is how elements of a type are stored; those without convert may stand in a file but are not read.
 type dtype struct {
 	size    int
 	convert func(dst []float32, src []byte)
 }
 
+// Convert makes floats of little-endian elements of a type: F64 (rounded), F32, F16 or BF16.
+func Convert(kind string, dst []float32, src []byte) error {
+	d := dtypes[kind]
+	if d.convert == nil {
+		return fmt.Errorf("its elements are %s; only F64, F32, F16 and BF16 are read", kind)
+	}
+	d.convert(dst, src)
+	return nil
+}
+
 var dtypes = map[string]dtype{
+	"I64": {size: 8}, "I32": {size: 4}, "I16": {size: 2}, "I8": {size: 1},
+	"U64": {size: 8}, "U32": {size: 4}, "U16": {size: 2}, "U8": {size: 1}, "BOOL": {size: 1},
+	"F64": {8, func(dst []float32, src []byte) {
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
+		}
+	}},
 	"F32": {4, func(dst []float32, src []byte) {
 		for i := range dst {
 			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))

@@ -68,6 +68,14 @@ func newReader(from io.ReaderAt, size int64) (*Reader, error) {
 	return r, nil
 }
 
+// Names are the tensors' names, in the order of the file.
+func (r *Reader) Names() (names []string) {
+	for _, e := range r.inOrder() {
+		names = append(names, e.name)
+	}
+	return names
+}
+
 // Close closes the file.
 func (r *Reader) Close() error { return r.close() }
 
@@ -83,14 +91,17 @@ func (r *Reader) Read(name string) (Tensor, error) {
 	if !ok {
 		return Tensor{}, r.fault(fmt.Errorf("there is no tensor %q", name))
 	}
-	data := make([]float32, e.count)
 	at, d := 0, dtypes[e.DType]
+	if err := Convert(e.DType, nil, nil); err != nil {
+		return Tensor{}, r.fault(fmt.Errorf("tensor %q: %w", name, err))
+	}
+	data := make([]float32, e.count)
 	err := r.each(context.Background(), e, func(part []byte) {
 		n := len(part) / d.size
 		d.convert(data[at:at+n], part)
 		at += n
 	})
-	return Tensor{e.Shape, data}, err
+	return Tensor{Shape: e.Shape, Data: data}, err
 }
 
 // Verify reads all tensors that have checksums, in constant memory, and compares.

@@ -1,4 +1,5 @@
-// y = a ∘ b with b repeated over a's leading dimensions, y = Σ wᵢ xᵢ, y = x Φ(x) and its gradient dy (Φ(x) + x φ(x)).
+// y = a ∘ b with b repeated over a's leading dimensions, y = Σ wᵢ xᵢ, y = x Φ(x) and its gradient dy (Φ(x) + x φ(x)),
+// y = 1/√x, y = -b log σ(a) - (1-b) log(1-σ(a)) and its gradient dy (σ(a) - b).
 //
 // All tensors have n elements, b has `period`, which divides n. A thread computes PER elements.
 struct Params {
@@ -102,5 +103,32 @@ fn gelu_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num
         let v = x[i];
         let p = normal(v);
         y[i] = dy[i] * (p.x + v * p.y);
+    }
+}
+
+@compute @workgroup_size(64)
+fn inverse_sqrt(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let end = end_of(wid, num, params.n);
+    for (var i = first_of(wid, num, t); i < end; i += 64u) {
+        y[i] = 1.0 / sqrt(x[i]);
+    }
+}
+
+// No exponential of a positive number, which could overflow.
+@compute @workgroup_size(64)
+fn logistic_loss(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let end = end_of(wid, num, params.n);
+    for (var i = first_of(wid, num, t); i < end; i += 64u) {
+        y[i] = max(a[i], 0.0) - a[i] * b[i] + log(1.0 + exp(-abs(a[i])));
+    }
+}
+
+@compute @workgroup_size(64)
+fn logistic_loss_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let end = end_of(wid, num, params.n);
+    for (var i = first_of(wid, num, t); i < end; i += 64u) {
+        let e = exp(-abs(a[i]));
+        let s = select(e, 1.0, a[i] >= 0.0) / (1.0 + e);
+        y[i] = dy[i] * (s - b[i]);
     }
 }

@@ -99,6 +99,13 @@ func (r result) succeeds(t *testing.T) {
 	require.Equal(t, 0, r.code, "stdout: %s\nstderr: %s", r.stdout, r.stderr)
 }
 
+// good is a result that must have succeeded.
+func (r result) good(t *testing.T) result {
+	t.Helper()
+	r.succeeds(t)
+	return r
+}
+
 // small are the flags of a run that takes about a second.
 func small(steps int, out string, more ...string) []string {
 	return append([]string{"train", "--device", "cpu", "--batch", "2", "--workers", "1", "--steps", fmt.Sprint(steps), "--out", out}, more...)
@@ -107,7 +114,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "devices", "check", "check step", "check golden", "bench", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "ablate", "devices", "check", "check step", "check golden", "bench", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -150,6 +157,14 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"probe", "needs a checkpoint"},
 		{"probe --seeds 0 x", "--seeds"},
 		{"probe --network both x", "student or teacher"},
+		{"probe --folds 3 --seeds 2 x", "--folds"},
+		{"probe --c 0 x", "--c"},
+		{"probe --spans 0 x", "--spans"},
+		{"ablate --seeds 0", "--seeds 0"},
+		{"ablate --row fast", "a.b=value"},
+		{"ablate --row a=b", "is no setting"},
+		{"ablate --json --markdown", "one of them"},
+		{"ablate --label action", "--label is for files"},
 		{"check --op nonsense", "matmul"},
 		{"check steps", "check step"},
 		{"check step --batch 0", "--batch 0"},
@@ -273,19 +288,19 @@ func TestCLITrainAndProbe(t *testing.T) {
 
 	probe := xkdIn(t, dir, "probe", checkpoint, "--device", "cpu", "--clips", "24", "--seeds", "2")
 	probe.succeeds(t)
-	for _, part := range []string{"trained", "untrained", "gain", "chance", "video", "audio", "k-NN", "linear", "±"} {
+	for _, part := range []string{"trained", "untrained", "gain", "chance", "video", "audio", "audio+video", "k-NN", "linear SVM", "±", "C picked on test clips"} {
 		assert.Contains(t, probe.stdout, part)
 	}
 	assert.Contains(t, probe.stderr, "none of them in training")
-	probe = xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "24", "--seeds", "1", "--network", "teacher", "--json")
+	probe = xkdIn(t, dir, "probe", "run", "--device", "cpu", "--clips", "24", "--seeds", "1", "--network", "teacher", "--spans", "2", "--raw", "--c", "0.1,1", "--json")
 	probe.succeeds(t)
 	var p struct {
 		Rows  []xkd.ProbeRow
 		Gains []struct{ Gain, Noise *float64 }
 	}
 	require.NoError(t, json.Unmarshal([]byte(probe.stdout), &p))
-	assert.Len(t, p.Rows, 4)
-	assert.Len(t, p.Gains, 4)
+	assert.Len(t, p.Rows, 6)
+	assert.Len(t, p.Gains, 6)
 
 	xkdIn(t, dir, "probe", "nothing.safetensors").fails(t, 1, "nothing.safetensors")
 }

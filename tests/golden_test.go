@@ -64,6 +64,34 @@ func TestGoldenCPU(t *testing.T) { replay(t, cpu.Device{}) }
 // The released code's figures, on the GPU path.
 func TestGoldenGPU(t *testing.T) { replay(t, openGPU(t)) }
 
+// The recorded linear SVMs: every C's weights, scores and accuracies.
+func TestGoldenSVM(t *testing.T) {
+	cases := []string{"testdata/svm.safetensors"}
+	if dir := os.Getenv(shared.Variable); dir != "" {
+		cases = append(cases, filepath.Join(dir, "golden/downstream/svm.safetensors"))
+	}
+	for _, path := range cases {
+		r, err := check.Golden(t.Context(), cpu.Device{}, path)
+		require.NoError(t, err)
+		require.Len(t, r.Figures, 4*5)
+		for _, f := range r.Figures {
+			t.Logf("%-20s %.2g of %.2g", f.Name, f.Error, f.Limit)
+			require.True(t, f.Pass, "%s: error %g, limit %g", f.Name, f.Error, f.Limit)
+		}
+	}
+	for _, name := range []string{"C0.01/scores", "C1/intercept", "train/features", "test/labels"} {
+		f, err := safetensors.Load("testdata/svm.safetensors")
+		require.NoError(t, err)
+		for i := range f.Tensors[name].Data {
+			f.Tensors[name].Data[i]++
+		}
+		path := filepath.Join(t.TempDir(), "wrong.safetensors")
+		require.NoError(t, f.Save(path))
+		r, err := check.Golden(t.Context(), cpu.Device{}, path)
+		require.True(t, err != nil || !r.Pass, name)
+	}
+}
+
 // A case with one wrong figure fails, whichever it is: the replay compares them all.
 func TestGoldenNoticesWrongFigures(t *testing.T) {
 	for _, name := range []string{

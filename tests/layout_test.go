@@ -15,6 +15,7 @@ import (
 // allowed lists, per folder, the project's folders that its code (tests aside) may import. Data flows one way.
 var allowed = map[string][]string{
 	"safetensors": {"internal/files"},
+	"pth":         {"internal/files", "safetensors"},
 	"shaders":     {},
 	"graph":       {},
 	"graph/op":    {"graph"},
@@ -26,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/rng":    {},
 	"internal/shared": {}, // helpers of tests
 	"media":           {},
-	"media/ffmpeg":    {"media"},
+	"media/ffmpeg":    {"internal/files", "media"},
 	"media/pack":      {"internal/files", "media"},
 	"media/synthetic": {"internal/rng", "media"},
 	"media/views":     {"internal/rng", "media"},
@@ -34,13 +35,17 @@ var allowed = map[string][]string{
 	"media/mediatest": {"media", "media/synthetic"}, // helpers of tests
 	"draw":            {"media/views"},
 	"device":          {"graph", "graph/op", "cpu", "gpu"},
-	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "safetensors"},
-	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors"},
+	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "npy", "pth", "safetensors", "svm"},
+	"npy":             {},
+	"svm":             {},
+	"record":          {"internal/files", "xkd"},
+	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors", "svm"},
+	"ablate":          {"internal/files", "graph", "media", "xkd"},
 	"bench":           {"graph", "graph/op", "media", "media/synthetic", "media/views", "xkd"},
 	"estimate":        {"graph", "graph/op", "gpu", "xkd"},
 	"tune":            {"graph", "cpu", "gpu", "internal/files"},
 	"cmd/xkd": {"graph", "graph/op", "gpu", "device", "estimate", "tune", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
-		"draw", "xkd", "check", "bench"},
+		"draw", "record", "xkd", "check", "bench", "ablate"},
 	// What a program of a user looks like.
 	"examples/pretrain": {"device", "media", "media/corpus", "media/synthetic", "media/views", "xkd"},
 	"examples/classify": {"device", "media/corpus", "xkd"},

@@ -208,7 +208,7 @@ func TestProbe(t *testing.T) {
 	devices(t, func(t *testing.T, dev graph.Device) {
 		r, err := xkd.Probe(context.Background(), dev, synthetic.New(other), []*xkd.Loaded{l}, xkd.ProbeOptions{Clips: 48, Seeds: 2})
 		require.NoError(t, err)
-		require.Len(t, r.Rows, 4)
+		require.Len(t, r.Rows, 6)
 		for _, row := range r.Rows {
 			require.Len(t, row.Trained.Values, 2)
 			require.Len(t, row.Untrained.Values, 2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"goxkd/graph"
 	"goxkd/media"
@@ -16,18 +17,25 @@ type Encoder struct {
 	Modality Modality
 	features *Features
 	exec     graph.Executor
+	row      *graph.Node // what it gives of a clip: pooled features [B,D] or tokens [B,N,D]
 }
 
 // EncoderOptions choose a network; the zero value is the student.
 type EncoderOptions struct {
 	Role  Role // student or teacher
 	Batch int  // clips at a time; 0 means 16
+	// Settings change what released weights leave open, such as model.encoder.heads=6.
+	Settings []string
+	// Tokens has it give every token [N,D] of a clip after the final LayerNorm, the class token first where there is one,
+	// instead of the mean [D] over patch tokens.
+	Tokens bool
+	heads  bool // the projection head is computed too
 }
 
 // OpenEncoder loads the encoder of a modality from a checkpoint and allocates it on a device. Errors are ErrNoCheckpoint,
 // ErrDamaged, ErrNotFinite, and graph.ErrTooLarge for what does not fit.
 func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) (*Encoder, error) {
-	l, err := LoadCheckpoint(path)
+	l, err := LoadCheckpoint(path, opt.Settings...)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +56,12 @@ func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) 
 // newEncoder allocates an encoder without weights, for checkpoints that must have them: what a configuration merely claims is
 // not allocated.
 func newEncoder(c Config, m Modality, dev graph.Device, opt EncoderOptions, checkpoints ...*Loaded) (*Encoder, error) {
-	f, err := BuildFeatures(c, m, opt.Role, opt.Batch, FeatureOptions{})
+	for _, l := range checkpoints {
+		if !l.Has(m, opt.Role) {
+			return nil, fmt.Errorf("%s: %w: it holds no encoder of the %v %v, but of %s", l.Path, ErrNoEncoder, m, opt.Role, strings.Join(l.Encoders(), ", "))
+		}
+	}
+	f, err := BuildFeatures(c, m, opt.Role, opt.Batch, FeatureOptions{Tokens: opt.Tokens, Head: opt.heads})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +72,10 @@ func newEncoder(c Config, m Modality, dev graph.Device, opt EncoderOptions, chec
 			}
 		}
 	}
-	e := &Encoder{Config: c, Modality: m, features: f}
+	e := &Encoder{Config: c, Modality: m, features: f, row: f.Pooled}
+	if opt.Tokens {
+		e.row = f.Tokens
+	}
 	if e.exec, err = dev.Compile(f.Graph, graph.PlanOptions{}); err != nil {
 		return nil, fmt.Errorf("preparing the %v encoder on %s: %w", m, dev.Name(), err)
 	}
@@ -72,8 +88,11 @@ func (e *Encoder) load(l *Loaded) error { return e.features.Restore(e.exec, l) }
 // draw takes first weights, as training begins with.
 func (e *Encoder) draw(seed uint64) error { return e.features.Weights(e.exec, seed) }
 
-// Dim is the number of features of a clip.
+// Dim is the number of features of a clip, or with EncoderOptions.Tokens of a token.
 func (e *Encoder) Dim() int { return e.features.Pooled.Shape[1] }
+
+// rowSize is the number of elements that a clip gives.
+func (e *Encoder) rowSize() int { return e.row.Shape[1:].Size() }
 
 // Bytes is the device memory held.
 func (e *Encoder) Bytes() int64 { return e.exec.Bytes() }
@@ -81,7 +100,8 @@ func (e *Encoder) Bytes() int64 { return e.exec.Bytes() }
 // Close frees the device's memory.
 func (e *Encoder) Close() error { return e.exec.Close() }
 
-// Features gives the pooled features of every clip of a source, in its order: rows of Dim numbers, each of the span in the
+// Features gives the pooled features of every clip of a source, in its order: rows of Dim numbers, or with EncoderOptions.Tokens of Dim numbers a
+// token, each of the span in the
 // middle of a clip, without augmentation and masks. The rows of clips that cannot be read are nil, and bad says why. The
 // source's sizes must be those of Options.
 func (e *Encoder) Features(ctx context.Context, clips media.Source) (rows [][]float32, bad []media.BadFile, err error) {
@@ -111,7 +131,7 @@ func (e *Encoder) Features(ctx context.Context, clips media.Source) (rows [][]fl
 			return nil, bad, err
 		}
 		for i, index := range batch.Indices {
-			rows[index] = pooled[i*e.Dim() : (i+1)*e.Dim() : (i+1)*e.Dim()]
+			rows[index] = pooled[i*e.rowSize() : (i+1)*e.rowSize() : (i+1)*e.rowSize()]
 		}
 	}
 	return rows, bad, nil
@@ -124,11 +144,15 @@ func (e *Encoder) Options() media.FolderOptions {
 	return opt
 }
 
-// encode gives the features [n,D] of a batch's global views, nil where it has none of the modality.
+// encode gives the rows of a batch's global views, nil where it has none of the modality.
 func (e *Encoder) encode(ctx context.Context, b *views.Batch) ([]float32, error) {
 	in := [2]View{{Bytes: b.VideoGlobal}, {Floats: b.AudioGlobal}}[e.Modality]
 	if in.Floats == nil && in.Bytes == nil {
 		return nil, nil
 	}
-	return e.features.Extract(ctx, e.exec, in)
+	rows, err := e.features.extract(ctx, e.exec, in, e.row)
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
 }

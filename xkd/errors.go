@@ -28,6 +28,14 @@ var (
 	// ErrDiverged means that a loss, a gradient or a weight is not finite, that the loss is above 1e6 or above 1e4 times that of
 	// the run's first step, or a weight beyond 1e6; the trainer cannot go on. It is a DivergedError.
 	ErrDiverged = errors.New("training has diverged")
+	// ErrWeights means that weights which another program wrote cannot be used.
+	ErrWeights = errors.New("no usable weights")
+	// ErrNoEncoder means that weights are not of the network that is asked for.
+	ErrNoEncoder = errors.New("no such encoder")
+	// ErrFormat means that a file's ending names no format that can be written.
+	ErrFormat = errors.New("not a format that can be written")
+	// ErrOutputExists means that a file would be overwritten.
+	ErrOutputExists = errors.New("the file exists already")
 	// ErrNoLabels means that clips to be judged by their classes have fewer than two.
 	ErrNoLabels = errors.New("the clips have no labels")
 	// ErrTooFewClips means that too few clips can be read for what is asked.

@@ -65,24 +65,32 @@ func (c Config) blocksName(m Modality, r Role) string {
 
 // newNetwork declares a network's parameters.
 func newNetwork(c Config, p *layers.Params, m Modality, r Role) network {
+	p.Declared = nil
+	e := newBackbone(c, p, m, r)
+	head := netName(m, r) + ".head"
+	layers.DeclareHead(p, head, c.Model.Encoder.Dim, layers.HeadSize(c.Model.Head))
+	return network{e, head, unique(p.Declared)}
+}
+
+// newBackbone declares the parameters of a network without its head.
+func newBackbone(c Config, p *layers.Params, m Modality, r Role) layers.Encoder {
 	name := netName(m, r)
 	e := layers.Encoder{P: p, Size: layers.Size(c.Model.Encoder), Name: name + ".backbone", Blocks: c.blocksName(m, r), Cls: c.Model.Cls, Recompute: c.Train.Recompute}
 	v, a := c.Views.Video, c.Views.Audio
 	if m == Video {
 		e.Embed = "cuboid_embed"
 		e.Patch = layers.Patch{T: v.Patch[0], H: v.Patch[1], W: v.Patch[2]}
-		e.Grid = []int{v.Global.Frames / v.Patch[0], v.Global.Size[0] / v.Patch[1], v.Global.Size[1] / v.Patch[2]}
+		e.Grid = c.Tune.grid(m, []int{v.Global.Frames / v.Patch[0], v.Global.Size[0] / v.Patch[1], v.Global.Size[1] / v.Patch[2]})
 		e.PatchDim = videoChannels * v.Patch[0] * v.Patch[1] * v.Patch[2]
 	} else {
 		e.Embed = "patch_embed"
 		e.Patch = layers.Patch{H: a.Patch[0], W: a.Patch[1]}
-		e.Grid = []int{a.Mels / a.Patch[0], a.Global.Frames / a.Patch[1]}
+		e.Grid = c.Tune.grid(m, []int{a.Mels / a.Patch[0], a.Global.Frames / a.Patch[1]})
 		e.PatchDim = a.Patch[0] * a.Patch[1]
 	}
-	p.Trained, p.Modality, p.Declared = r == Student, m, nil
+	p.Trained, p.Modality = r == Student, m
 	e.Declare()
-	layers.DeclareHead(p, name+".head", c.Model.Encoder.Dim, layers.HeadSize(c.Model.Head))
-	return network{e, name + ".head", unique(p.Declared)}
+	return e
 }
 
 // follow makes a teacher the moving average of its own modality's student, tensor by tensor. A tensor shared by both

@@ -44,7 +44,7 @@ func Default(preset, variant string) (Config, error) {
 	size, _, _ := strings.Cut(preset, "_")
 	c := Config{
 		Preset: preset, Variant: variant,
-		Data:  Data{Path: SyntheticData, Fold: 1, Synthetic: Synthetic{Clips: 1024, Classes: 8, Difficulty: synthetic.DefaultDifficulty}},
+		Data:  Data{Path: SyntheticData, Fold: 1, MostLost: views.DefaultMostLost, Synthetic: Synthetic{Clips: 1024, Classes: 8, Difficulty: synthetic.DefaultDifficulty, Clutter: SameDifficulty, Sound: SameDifficulty}},
 		Views: viewsOf(views.DefaultSpec()),
 		Model: Model{
 			Cls: true, Refine: RefineMean, TeacherView: TeacherGlobal, Encoder: enc, Decoder: decoderSizes[size],
@@ -59,6 +59,7 @@ func Default(preset, variant string) (Config, error) {
 		Schedule:  Courses{LR: Course{Start: 0, Final: 0, WarmUp: warmUp}, WeightDecay: Course{Start: 1, Final: 1}},
 		EMA:       ByModality[Ramp]{Ramp{Base: 0.997, Final: 1}, Ramp{Base: 0.997, Final: 1}},
 		Train:     Train{Steps: 800, Batch: 16, Accumulate: 1},
+		Tune:      defaultTune,
 	}
 	c.Views.Video.Patch, c.Views.Video.Mask = [3]int{4, 16, 16}, 0.85
 	c.Views.Audio.Patch, c.Views.Audio.Mask = [2]int{4, 16}, 0.8

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
 
 	"goxkd/graph"
 	"goxkd/media"
-	"goxkd/media/views"
+	"goxkd/svm"
 )
 
 // ProbeOptions say how frozen features are judged.
@@ -17,8 +20,42 @@ type ProbeOptions struct {
 	Clips      int  // clips used at most; 0 means 768
 	Neighbours int  // k of k-NN; 0 means 5
 	Role       Role // whose features
+	// Spans is the number of spans of a clip, evenly spaced: each is a row to fit, and a clip's scores are averaged. 0 means
+	// one, in the middle.
+	Spans int
+	// Cs are the values of C that the linear SVM tries; none means ProbeCs.
+	Cs []float64
+	// Raw leaves the features as they are, as the paper's protocols do; else the mean and deviation of the training rows are
+	// taken out of each dimension.
+	Raw bool
+	// Folds are sources of the same clips that divide them in further ways, beside the source itself: there is one split for
+	// each, and for each an untrained network.
+	Folds []media.Source
+	// TrainedOnly leaves out the untrained networks: scores of theirs are empty.
+	TrainedOnly bool
 	// Progress is called as clips are read.
 	Progress func(done, of int)
+}
+
+// ProbeCs are the C that a linear SVM tries, as the paper's protocols do (docs/method.md, section 7).
+var ProbeCs = []float64{1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1}
+
+func (o ProbeOptions) withDefaults() ProbeOptions {
+	for _, d := range []struct {
+		field *int
+		usual int
+	}{{&o.Seeds, 3}, {&o.Clips, 768}, {&o.Neighbours, 5}, {&o.Spans, 1}} {
+		if *d.field <= 0 {
+			*d.field = d.usual
+		}
+	}
+	if len(o.Cs) == 0 {
+		o.Cs = ProbeCs
+	}
+	if len(o.Folds) > 0 {
+		o.Seeds = 1 + len(o.Folds)
+	}
+	return o
 }
 
 // Score is an accuracy over seeds.
@@ -42,12 +79,19 @@ func score(values []float64) Score {
 	return s
 }
 
-// ProbeRow compares trained with untrained features of one modality.
+// BothModalities names rows of video and audio features, each L2-normalised, then joined.
+const BothModalities = "audio+video"
+
+// ProbeRow compares trained with untrained features of one modality, or of both.
 type ProbeRow struct {
 	Modality   string `json:"modality"`
 	Classifier string `json:"classifier"`
 	Trained    Score  `json:"trained"`
 	Untrained  Score  `json:"untrained"`
+	// OnTest is the accuracy of the trained features by the C that is best on the test clips themselves, as the released code
+	// reports. It flatters; Trained is by a C that was chosen on a part of the training clips. Nil where there is no C.
+	OnTest *Score    `json:"trained_c_picked_on_test,omitempty"`
+	Cs     []float64 `json:"c,omitempty"` // chosen for Trained
 }
 
 // ProbeResult is what frozen features are worth.
@@ -55,33 +99,20 @@ type ProbeResult struct {
 	Rows    []ProbeRow      `json:"rows"`
 	Train   int             `json:"train"` // clips
 	Test    int             `json:"test"`
+	Folds   int             `json:"folds"` // ways in which the source itself divides the clips; 0 where they were divided at random
 	Classes []string        `json:"classes"`
 	Chance  float64         `json:"chance"` // accuracy of always naming the commonest class
 	Bad     []media.BadFile `json:"bad,omitempty"`
 }
 
-// split is one division of the clips.
-type split struct{ train, test []int }
-
-// splitter is implemented by sources that come with a division into training and test clips.
-type splitter interface{ Split(i int) string }
-
-// Probe judges the pooled features of frozen networks on a labelled source: k-NN and a linear SVM, for each modality, beside
-// networks with first weights only. Each seed draws another split (unless the source has its own) and another
+// Probe judges the pooled features of frozen networks on a labelled source: k-NN and a linear SVM, for each modality and for both
+// joined, beside networks with first weights only. Each seed draws another split (unless the source has its own) and another
 // untrained network. Several checkpoints, such as of runs with several seeds, are averaged.
 func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints []*Loaded, opt ProbeOptions) (*ProbeResult, error) {
 	if len(checkpoints) == 0 {
 		return nil, errors.New("no checkpoint to probe")
 	}
-	if opt.Seeds <= 0 {
-		opt.Seeds = 3
-	}
-	if opt.Clips <= 0 {
-		opt.Clips = 768
-	}
-	if opt.Neighbours <= 0 {
-		opt.Neighbours = 5
-	}
+	opt = opt.withDefaults()
 	c := checkpoints[0].Config
 	for _, l := range checkpoints[1:] {
 		if l.Config.network() != c.network() {
@@ -91,94 +122,105 @@ func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints 
 	if len(src.Classes()) < 2 {
 		return nil, fmt.Errorf("%w: probing needs two classes or more, as sub-folders or a labels.csv", ErrNoLabels)
 	}
-	clips := choose(src, opt.Clips)
-	x := extractor{dev: dev, config: c, src: src, checkpoints: checkpoints, opt: opt}
-	features, used, bad, err := x.extract(ctx, clips)
+	clips, err := joinFolds(src, opt.Folds, opt.Clips)
 	if err != nil {
 		return nil, err
 	}
-	splits, err := divide(src, used, opt.Seeds)
+	x := extractor{dev: dev, config: c, src: clips, checkpoints: checkpoints, opt: opt}
+	features, used, bad, err := x.extract(ctx)
+	if err != nil {
+		return nil, err
+	}
+	splits, own, err := clips.divide(used, opt.Seeds)
 	if err != nil {
 		return nil, err
 	}
 	r := &ProbeResult{Classes: src.Classes(), Bad: bad, Train: len(splits[0].train), Test: len(splits[0].test)}
-	r.Chance = commonest(src, used)
+	if own {
+		r.Folds = 1 + len(opt.Folds)
+	}
+	r.Chance = commonest(clips, used)
+	judge := judge{ctx: ctx, src: clips, used: used, splits: splits, trained: len(checkpoints), opt: opt}
 	for _, m := range []Modality{Video, Audio} {
-		if features[m] == nil {
-			continue
-		}
-		var knn, lin [2][]float64
-		for seed, sp := range splits {
-			untrained := len(checkpoints) + seed
-			for i, net := range features[m] {
-				which := 0
-				if i >= len(checkpoints) {
-					which = 1
-					if i != untrained {
-						continue
-					}
-				}
-				train, test := standardize(pick(net, src, used, sp.train), pick(net, src, used, sp.test))
-				knn[which] = append(knn[which], nearest(train, test, opt.Neighbours))
-				a, err := linear(train, test, len(src.Classes()))
-				if err != nil {
-					return nil, err
-				}
-				lin[which] = append(lin[which], a)
+		if features[m] != nil {
+			if err := judge.rows(r, m.String(), features[m]); err != nil {
+				return nil, err
 			}
 		}
-		r.Rows = append(r.Rows,
-			ProbeRow{m.String(), fmt.Sprintf("k-NN (k=%d)", opt.Neighbours), score(knn[0]), score(knn[1])},
-			ProbeRow{m.String(), "linear", score(lin[0]), score(lin[1])})
+	}
+	if features[Video] != nil && features[Audio] != nil {
+		if err := judge.rows(r, BothModalities, features[Video], features[Audio]); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }
 
-// choose takes up to n labelled clips, evenly over the source.
-func choose(src media.Source, n int) []int {
-	var labelled []int
-	for i := 0; i < src.Len(); i++ {
-		if src.Label(i) >= 0 {
-			labelled = append(labelled, i)
-		}
-	}
-	if len(labelled) <= n {
-		return labelled
-	}
-	out := make([]int, n)
-	for i := range out {
-		out[i] = labelled[i*len(labelled)/n]
-	}
-	return out
+// judge scores features by networks (checkpoints first, then one untrained per split).
+type judge struct {
+	ctx     context.Context
+	src     media.Source
+	used    []int
+	splits  []split
+	trained int
+	opt     ProbeOptions
 }
 
-// divide makes one split per seed: the source's own, or two thirds for training at random. Splits hold positions in used.
-func divide(src media.Source, used []int, seeds int) ([]split, error) {
-	var own split
-	if s, ok := src.(splitter); ok {
-		for at, i := range used {
-			switch s.Split(i) {
-			case "train":
-				own.train = append(own.train, at)
-			case "test":
-				own.test = append(own.test, at)
+// rows adds the rows of one modality, or of several joined.
+func (j judge) rows(r *ProbeResult, name string, modalities ...[][][]float64) error {
+	var knn, lin, onTest [2][]float64
+	var cs []float64
+	for at, sp := range j.splits {
+		for net := range modalities[0] {
+			which := 0
+			if net >= j.trained {
+				if which = 1; net != j.trained+at {
+					continue
+				}
+			}
+			var train, test svm.Set
+			for i, m := range modalities {
+				a, b := j.pick(m[net], sp.train), j.pick(m[net], sp.test)
+				if !j.opt.Raw {
+					a, b = standardize(a, b)
+				}
+				if len(modalities) > 1 {
+					a, b = unitRows(a), unitRows(b)
+				}
+				if i == 0 {
+					train, test = a, b
+				} else {
+					train, test = sideBySide(train, a), sideBySide(test, b)
+				}
+			}
+			knn[which] = append(knn[which], nearest(meanRows(train), meanRows(test), j.opt.Neighbours))
+			s, err := svm.Try(j.ctx, train, test, len(j.src.Classes()), j.opt.Cs)
+			if err != nil {
+				return fmt.Errorf("%s features: %w", name, err)
+			}
+			lin[which], onTest[which] = append(lin[which], s.Chosen.Test), append(onTest[which], s.Best.Test)
+			if which == 0 {
+				cs = append(cs, s.Chosen.C)
 			}
 		}
 	}
-	var out []split
-	for seed := 0; seed < seeds; seed++ {
-		sp := own
-		if len(own.train) == 0 || len(own.test) == 0 {
-			order := source(uint64(seed), "probe/split").Perm(len(used))
-			cut := len(order) * 2 / 3
-			sp = split{order[:cut], order[cut:]}
+	picked := score(onTest[0])
+	r.Rows = append(r.Rows,
+		ProbeRow{Modality: name, Classifier: fmt.Sprintf("k-NN (k=%d)", j.opt.Neighbours), Trained: score(knn[0]), Untrained: score(knn[1])},
+		ProbeRow{Modality: name, Classifier: "linear SVM", Trained: score(lin[0]), Untrained: score(lin[1]), OnTest: &picked, Cs: cs})
+	return nil
+}
+
+// pick collects a split's rows: the spans of a clip are rows of one sample.
+func (j judge) pick(features [][]float64, at []int) (s svm.Set) {
+	for _, i := range at {
+		for k := range j.opt.Spans {
+			s.Rows = append(s.Rows, features[i*j.opt.Spans+k])
+			s.Labels = append(s.Labels, j.src.Label(j.used[i]))
+			s.Samples = append(s.Samples, i)
 		}
-		if len(sp.train) < 2 || len(sp.test) < 1 {
-			return nil, fmt.Errorf("%w: %d labelled ones can be read: give three or more", ErrTooFewClips, len(used))
-		}
-		out = append(out, sp)
 	}
-	return out, nil
+	return s
 }
 
 // commonest is the share of the commonest class among the clips used.
@@ -191,94 +233,41 @@ func commonest(src media.Source, used []int) float64 {
 	return float64(most) / float64(len(used))
 }
 
-// pick collects a split's rows.
-func pick(features [][]float64, src media.Source, used, at []int) samples {
-	var s samples
-	for _, i := range at {
-		s.rows = append(s.rows, features[i])
-		s.labels = append(s.labels, src.Label(used[i]))
+// unitRows gives copies of Euclidean length 1.
+func unitRows(s svm.Set) svm.Set {
+	rows := make([][]float64, len(s.Rows))
+	for i, r := range s.Rows {
+		rows[i] = slices.Clone(r)
+		floats.Scale(1/max(floats.Norm(r, 2), 1e-12), rows[i])
 	}
+	s.Rows = rows
 	return s
 }
 
-// extractor computes features of all networks.
-type extractor struct {
-	dev         graph.Device
-	config      Config
-	src         media.Source
-	checkpoints []*Loaded
-	opt         ProbeOptions
+// sideBySide puts the features of the same rows side by side.
+func sideBySide(a, b svm.Set) svm.Set {
+	rows := make([][]float64, len(a.Rows))
+	for i := range rows {
+		rows[i] = slices.Concat(a.Rows[i], b.Rows[i])
+	}
+	a.Rows = rows
+	return a
 }
 
-// probeBatch bounds the batch of a probe, which a checkpoint's configuration asks for.
-const probeBatch = 256
-
-// chunk is the number of clips held as views at a time: of large ones, fewer.
-func chunk(c Config) int {
-	const most, memory = 192, 1 << 30
-	v, a := c.Views.Video.Global, c.Views.Audio
-	return max(1, min(most, memory/(videoChannels*v.Frames*v.Size[0]*v.Size[1]+4*a.Mels*a.Global.Frames)))
-}
-
-// extract gives, per modality, the features of each network (checkpoints first, then one untrained per seed) as rows, and the
-// clips that could be read. A modality that the source lacks gets nil.
-func (x extractor) extract(ctx context.Context, clips []int) (features [2][][][]float64, used []int, bad []media.BadFile, err error) {
-	var encoders [2]*Encoder
-	for _, m := range []Modality{Video, Audio} {
-		if encoders[m], err = newEncoder(x.config, m, x.dev, EncoderOptions{Role: x.opt.Role, Batch: min(x.config.Train.Batch, probeBatch)}, x.checkpoints...); err != nil {
-			return features, nil, nil, err
+// meanRows gives one row a sample, the mean of its own.
+func meanRows(s svm.Set) svm.Set {
+	var out svm.Set
+	n := 0
+	for i, r := range s.Rows {
+		if i == 0 || s.Samples[i] != s.Samples[i-1] {
+			out.Rows, out.Labels, out.Samples = append(out.Rows, make([]float64, len(r))), append(out.Labels, s.Labels[i]), append(out.Samples, s.Samples[i])
+			n = 0
 		}
-		defer encoders[m].Close()
-	}
-	networks := len(x.checkpoints) + x.opt.Seeds
-	chunk := chunk(x.config)
-	for at := 0; at < len(clips); at += chunk {
-		batch, failed, err := views.Centre(ctx, x.src, x.config.Spec(), clips[at:min(at+chunk, len(clips))], views.CentreOptions{})
-		bad = append(bad, failed...)
-		if err != nil {
-			if ctx.Err() != nil {
-				return features, nil, nil, ctx.Err()
-			}
-			if at+chunk >= len(clips) && len(used) == 0 {
-				return features, nil, bad, err
-			}
-			continue
-		}
-		used = append(used, batch.Indices...)
-		for _, m := range []Modality{Video, Audio} {
-			if batch.VideoGlobal == nil && m == Video || batch.AudioGlobal == nil && m == Audio {
-				continue
-			}
-			if features[m] == nil {
-				features[m] = make([][][]float64, networks)
-			}
-			en := encoders[m]
-			for i := range features[m] {
-				if i < len(x.checkpoints) {
-					err = en.load(x.checkpoints[i])
-				} else {
-					err = en.draw(uint64(1000 + i - len(x.checkpoints)))
-				}
-				if err != nil {
-					return features, nil, nil, err
-				}
-				pooled, err := en.encode(ctx, batch)
-				if err != nil {
-					return features, nil, nil, err
-				}
-				dim := en.Dim()
-				for ; len(pooled) > 0; pooled = pooled[dim:] {
-					row := make([]float64, dim)
-					for k, v := range pooled[:dim] {
-						row[k] = float64(v)
-					}
-					features[m][i] = append(features[m][i], row)
-				}
-			}
-		}
-		if x.opt.Progress != nil {
-			x.opt.Progress(min(at+chunk, len(clips)), len(clips))
+		n++
+		mean := out.Rows[len(out.Rows)-1]
+		for k, v := range r {
+			mean[k] += (v - mean[k]) / float64(n)
 		}
 	}
-	return features, used, bad, nil
+	return out
 }

@@ -36,14 +36,20 @@ func ReadConfig(path string, settings ...string) (Config, error) {
 
 // With gives the configuration with a file's fields and settings over it, as ReadConfig takes them.
 func (c Config) With(path string, settings ...string) (Config, error) {
+	c, err := c.over(path, settings...)
+	if err != nil {
+		return c, err
+	}
+	return c, c.Validate()
+}
+
+// over is With, without a look at what comes out.
+func (c Config) over(path string, settings ...string) (Config, error) {
 	l, err := readOverlays(path, settings)
 	if err != nil {
 		return c, err
 	}
-	if err := l.apply(&c); err != nil {
-		return c, err
-	}
-	return c, c.Validate()
+	return c, l.apply(&c)
 }
 
 // setting is a path with its value as text.

@@ -19,18 +19,11 @@ func argsort(x []float32) []int {
 
 // WriteSchedule sets what changes from step to step.
 func (s *Step) WriteSchedule(e graph.Executor, v Schedule) error {
-	hyper := func(step int) []float32 {
-		if step == 0 {
-			return []float32{0, 0, 1, 1, 0}
-		}
-		b := s.Config.Optimizer.Betas
-		return []float32{
-			float32(v.LR), float32(v.WeightDecay),
-			float32(1 - math.Pow(b[0], float64(step))), float32(math.Sqrt(1 - math.Pow(b[1], float64(step)))), 1,
-		}
+	if s.Tune != nil {
+		return s.writeRates(e, v)
 	}
 	writes := map[*graph.Node][]float32{
-		s.sched.optim: append(hyper(v.Step), hyper(v.LastLayerStep)...),
+		s.sched.optim: append(s.hyper(v, v.Step), s.hyper(v, v.LastLayerStep)...),
 		s.sched.ema:   {float32(v.EMA[Video]), float32(v.EMA[Audio])},
 		s.sched.share: {float32(1 / float64(max(v.Micro, 1)))},
 	}
@@ -44,6 +37,18 @@ func (s *Step) WriteSchedule(e graph.Executor, v Schedule) error {
 		}
 	}
 	return nil
+}
+
+// hyper is a row of AdamW's input after so many updates, counted from 1; 0 stands for a frozen tensor.
+func (s *Step) hyper(v Schedule, step int) []float32 {
+	if step == 0 {
+		return []float32{0, 0, 1, 1, 0}
+	}
+	b := s.Config.Optimizer.Betas
+	return []float32{
+		float32(v.LR), float32(v.WeightDecay),
+		float32(1 - math.Pow(b[0], float64(step))), float32(math.Sqrt(1 - math.Pow(b[1], float64(step)))), 1,
+	}
 }
 
 // WriteMicro tells which micro-batch of the step comes next, counted from 0: the first one's gradients replace the last step's

@@ -9,7 +9,9 @@ func (s *Step) States() map[string]*graph.Node {
 		out[q.Name] = q.Node
 	}
 	for _, c := range s.Centres {
-		out[c.Name] = c
+		if c != nil {
+			out[c.Name] = c
+		}
 	}
 	return out
 }

@@ -59,7 +59,10 @@ type Step struct {
 	In     [2]ModalityInputs
 	sched  scheduleInputs
 	// Losses [len(LossNames)] holds all losses.
-	Losses *graph.Node
+	Losses    *graph.Node
+	LossNames []string
+	// Tune are further inputs of a step that fine-tunes, else nil.
+	Tune *TuneInputs
 	// Params are the model's parameters: students, teachers, decoders.
 	Params []*layers.Param
 	// Centres of the teachers' outputs, by modality.
@@ -76,8 +79,10 @@ type Step struct {
 	Norms   *graph.Node
 	// Outputs of the heads, by role and modality: teachers [B,K], students [V·B,K].
 	Outputs [2][2]*graph.Node
-	opt     StepOptions
-	means   [2]*graph.Node // of the teachers' outputs, by modality
+	// Pooled are the students' features of the masked global views, by modality [B,D].
+	Pooled [2]*graph.Node
+	opt    StepOptions
+	means  [2]*graph.Node // of the teachers' outputs, by modality
 	// norms [len(normed)] are those of the gradients of all that is trained, decoders too, before clipping.
 	norms  *graph.Node
 	normed []*layers.Param
@@ -116,20 +121,28 @@ func bankLimit(params []*layers.Param, binding int64) int64 {
 	return limit
 }
 
-// BuildStep builds the graph of one training step (docs/method.md, section 1).
+// BuildStep builds the graph of one training step (docs/method.md, section 1), or of a step that fine-tunes (section 10).
 func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	if err := c.validateNetwork(); err != nil {
 		return nil, err
 	}
 	opt.Accumulate = max(opt.Accumulate, 1)
 	s := &Step{Config: c, Grads: map[*layers.Param]*graph.Node{}, opt: opt}
-	g, err := graph.Build(func(g *graph.Graph) { s.build(g) })
+	build := s.build
+	if c.tunes() {
+		build = s.buildTune
+	}
+	g, err := graph.Build(build)
 	if err != nil {
 		return nil, err
 	}
 	s.Graph = g
 	g.Keep(s.Losses)
 	g.Keep(s.norms)
+	for m := range s.Pooled { // small, and what Health is computed of
+		g.Keep(s.Pooled[m])
+		g.Keep(s.Outputs[Teacher][m])
+	}
 	if opt.Keep {
 		g.Keep(s.Norms)
 		for _, b := range s.Gradients {
@@ -195,12 +208,27 @@ func (s *Step) build(g *graph.Graph) {
 	total := op.LinComb(g, shares, parts...)
 	s.Losses = allLosses(g, shares, parts)
 
+	s.LossNames = LossNames
 	for m := range s.means {
 		s.means[m] = op.MeanAxis(g, out[Teacher][m], 0)
 	}
 	grads := s.gradients(g, weights, total)
 	g.Begin(StageUpdate)
-	s.update(g, weights, grads, nets[Student])
+	var clipped []*layers.Param
+	for _, net := range nets[Student] {
+		for _, q := range net.params {
+			// A tensor shared by both students is visited twice; the second visit sees what the first left.
+			if q.Trained {
+				clipped = append(clipped, q)
+			}
+		}
+	}
+	s.update(g, weights, grads, clipped, c.Optimizer.GradClip, func(q *layers.Param) int {
+		if q.FrozenFirst {
+			return 1
+		}
+		return 0
+	})
 	s.moveTeachers(g, teachers, weights)
 	for m, centre := range s.Centres {
 		mean := op.Mul(g, s.means[m], s.sched.share)
@@ -273,10 +301,12 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 		if in.Locals != nil {
 			var locals layers.Encoded
 			encoded, locals = net.EncodeBoth(views.global, &visible, views.locals)
-			pooled = op.Concat(g, 0, encoded.Pooled(g), locals.Pooled(g))
+			s.Pooled[m] = encoded.Pooled(g)
+			pooled = op.Concat(g, 0, s.Pooled[m], locals.Pooled(g))
 		} else {
 			encoded = net.Encode(views.global, &visible)
-			pooled = encoded.Pooled(g)
+			s.Pooled[m] = encoded.Pooled(g)
+			pooled = s.Pooled[m]
 		}
 		g.Scope("decoder", func() {
 			hidden := c.Train.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
@@ -287,7 +317,7 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 	return out, recon
 }
 
-// teachers runs both teachers and refines their features by each other's attention.
+// teachers runs both teachers and refines their features by each other's attention, unless that is left out.
 func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 	c := s.Config
 	var features, attention [2]*graph.Node
@@ -300,12 +330,19 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 			}
 			encoded := net.Encode(view, nil)
 			features[m] = encoded.PatchTokens(g)
-			attention[m] = net.TokenAttention(encoded)
+			if c.Model.Refine != RefineNone {
+				attention[m] = net.TokenAttention(encoded)
+			}
 		})
 	}
 	for m := range nets {
 		g.Scope(netName(Modality(m), Teacher)+"/refine", func() {
-			f := layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			var f *graph.Node
+			if c.Model.Refine == RefineNone {
+				f = op.MeanAxis(g, features[m], 1)
+			} else {
+				f = layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			}
 			s.Outputs[Teacher][m] = layers.Head(nets[m].P, nets[m].head, f, layers.HeadSize(c.Model.Head))
 		})
 	}
@@ -337,7 +374,10 @@ func (s *Step) gradients(g *graph.Graph, weights []layers.Bank, loss *graph.Node
 		for i, w := range weights {
 			list = append(list, g.NewBank(fmt.Sprintf("%s/%d", prefix, i), w.Node.Shape.Size(), transient))
 		}
-		return append(list, g.NewBank(prefix+"/means", 2*meanSize, transient))
+		if s.means[0] != nil {
+			list = append(list, g.NewBank(prefix+"/means", 2*meanSize, transient))
+		}
+		return list
 	}
 	place := func(prefix string, list []*graph.Node, each func(q *layers.Param, at *graph.Node), mean func(m Modality, at *graph.Node)) {
 		for i, w := range weights {
@@ -348,6 +388,9 @@ func (s *Step) gradients(g *graph.Graph, weights []layers.Bank, loss *graph.Node
 			}
 		}
 		for _, m := range []Modality{Video, Audio} {
+			if s.means[m] == nil {
+				continue
+			}
 			mean(m, g.InBank(list[len(list)-1], prefix+"/"+netName(m, Teacher)+".mean", false, int(m)*meanSize, k))
 		}
 	}
@@ -381,8 +424,9 @@ func storeIn(g *graph.Graph, x, at *graph.Node) {
 	g.StoreIn(x, at)
 }
 
-// update clips the students' gradients tensor by tensor and runs AdamW (docs/method.md, E13 and E14).
-func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node, students [2]network) {
+// update clips the gradients of some tensors, each to a norm of most, and runs AdamW with a row of the optimiser's input for
+// each tensor (docs/method.md, E13 and E14).
+func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node, clipped []*layers.Param, most float64, row func(*layers.Param) int) {
 	c := s.Config
 	var tensors []op.BankTensor
 	number := map[*layers.Param]int{}
@@ -398,15 +442,10 @@ func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node
 	var factors *graph.Node
 	g.Scope("clip", func() {
 		s.norms = op.BankNorms(g, grads[:len(weights)], s.sched.share, tensors)
-		attrs := op.ClipAttrs{Max: c.Optimizer.GradClip}
-		for _, net := range students {
-			for _, q := range net.params {
-				// A tensor shared by both students is visited twice; the second visit sees what the first left.
-				if q.Trained {
-					s.Clipped = append(s.Clipped, q)
-					attrs.Visits = append(attrs.Visits, number[q])
-				}
-			}
+		attrs := op.ClipAttrs{Max: most}
+		s.Clipped = clipped
+		for _, q := range clipped {
+			attrs.Visits = append(attrs.Visits, number[q])
 		}
 		factors, s.Norms = op.Clip(g, s.norms, s.sched.share, attrs)
 	})
@@ -419,11 +458,7 @@ func (s *Step) update(g *graph.Graph, weights []layers.Bank, grads []*graph.Node
 				if !q.Trained {
 					continue
 				}
-				t := op.AdamWTensor{Span: w.Spans[j], Factor: number[q], Decay: q.Decay}
-				if q.FrozenFirst {
-					t.Row = 1
-				}
-				attrs.Tensors = append(attrs.Tensors, t)
+				attrs.Tensors = append(attrs.Tensors, op.AdamWTensor{Span: w.Spans[j], Factor: number[q], Decay: q.Decay, Row: row(q)})
 			}
 			op.AdamW(g, w.Node, first[i], second[i], grads[i], factors, s.sched.optim, attrs)
 		}

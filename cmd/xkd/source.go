@@ -39,19 +39,7 @@ func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Sou
 	fmt.Fprintln(notes)
 	printBad(notes, "refused", report.Bad)
 	printBad(notes, "remarks", report.Remarks)
-	announceClips(src, c, notes)
 	return src, nil
-}
-
-// announceClips says what memory decoded clips and batches take beside the device's; the program itself takes more.
-func announceClips(src media.Source, c xkd.Config, notes io.Writer) {
-	kept := int64(0)
-	if f, ok := src.(interface{ CacheBytes() int64 }); ok {
-		kept = f.CacheBytes()
-	}
-	video, audio := media.Modalities(src)
-	ahead := c.Spec().AheadBytes(c.Train.Batch, max(c.Train.Accumulate, 1), video, audio)
-	fmt.Fprintf(notes, "memory:     %s for clips that stay decoded, %s for batches, beside the device's\n", megabytes(kept), megabytes(ahead))
 }
 
 // openShown opens clips and shows on a terminal how far it has come.
@@ -112,8 +100,8 @@ func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xk
 	if data != xkd.SyntheticData {
 		return openLabelled(ctx, data, f, c.Spec(), notes)
 	}
-	if f.label != "" || f.modality != "" || f.root != "" || f.fold != 1 {
-		return nil, usagef("--label, --modality, --fold and --root are for files: generated clips have one set of labels and both modalities")
+	if f.label != "" || f.modality != "" || f.root != "" || f.fold != 1 || f.folds != 1 {
+		return nil, usagef("--label, --modality, --fold, --folds and --root are for files: generated clips have one set of labels and both modalities")
 	}
 	cfg := c.Generated()
 	cfg.Clips, cfg.Seed = f.clips, unseenSeed(checkpoints)
@@ -121,11 +109,36 @@ func openProbe(ctx context.Context, data string, f probeFlags, checkpoints []*xk
 	return synthetic.New(cfg), nil
 }
 
+// openClips opens clips to be read by one network: what --data names, or else the clips of its training.
+func openClips(ctx context.Context, data string, d dataFlags, clips int, l *xkd.Loaded, r xkd.Role, notes io.Writer) (media.Source, error) {
+	if _, err := d.options(l.Config.Spec()); err != nil {
+		return nil, err
+	}
+	if data == "" && l.Released() {
+		return nil, usagef("%s does not say which clips it was trained on: give --data", l.Path)
+	}
+	if data == "" {
+		data = l.Data().Path
+		if d.root == "" {
+			d.root = l.Data().Root
+		}
+		fmt.Fprintf(notes, "note: without --data the clips are those that the checkpoint names: %s\n", named(data, d.root))
+	}
+	if video, audio := l.Has(xkd.Video, r), l.Has(xkd.Audio, r); d.modality == "" && video != audio && data != xkd.SyntheticData {
+		d.modality = xkd.Audio.String()
+		if video {
+			d.modality = xkd.Video.String()
+		}
+	}
+	f := probeFlags{label: d.label, modality: d.modality, root: d.root, split: d.split, fold: d.fold, folds: 1, clips: clips, any: true}
+	return openProbe(ctx, data, f, []*xkd.Loaded{l}, notes)
+}
+
 // openLabelled opens clips for a probe. Where its clips lack one modality they are read for the other alone, unless the
 // flags say which.
 func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec, notes io.Writer) (media.Source, error) {
 	opt := views.OptionsFor(spec)
-	opt.LabelColumn, opt.Fold, opt.Root = f.label, f.fold, f.root
+	opt.LabelColumn, opt.Fold, opt.Root, opt.Split = f.label, f.fold, f.root, f.split
 	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
 	fmt.Fprintf(notes, "looking through the files in %s\n", media.Printable(dir))
 	src, report, err := openShown(ctx, dir, opt, notes)
@@ -150,21 +163,23 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 	fmt.Fprintf(notes, "clips: %d in %s\n", report.Good, media.Printable(dir))
 	printBad(notes, "refused", report.Bad)
 	printBad(notes, "remarks", report.Remarks)
-	if report.Unlabeled > 0 {
+	if report.Unlabeled > 0 && !f.any {
 		fmt.Fprintf(notes, "unlabelled: %s left aside\n", count(report.Unlabeled, "clip"))
 	}
 	return src, nil
 }
 
+// unseen leads from a generator's seed to one that nobody is likely to train with.
+const unseen = 1_000_003
+
 // unseenSeed is a generator's seed that no checkpoint was trained with.
 func unseenSeed(checkpoints []*xkd.Loaded) uint64 {
-	const far = 1_000_003
-	seed := checkpoints[0].Config.Data.Synthetic.Seed + far
+	seed := checkpoints[0].Config.Data.Synthetic.Seed + unseen
 	for again := true; again; {
 		again = false
 		for _, l := range checkpoints {
 			if l.Config.Data.Synthetic.Seed == seed {
-				seed, again = seed+far, true
+				seed, again = seed+unseen, true
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func attentionGradVariants(n *graph.Node, t graph.Target) []string {
 	switch {
 	case !every(shapes, attentionShape.flashable):
 		return list
-	case t.Class == graph.Software:
+	case t.Class == graph.Software, t.Class == graph.Integrated && !every(shapes, func(s attentionShape) bool { return !s.wide() }):
 		return append(list, flashes(shapes)...)
 	default:
 		return append(flashes(shapes), list...)
@@ -206,6 +206,9 @@ func flashes(shapes []attentionShape) []string {
 	}
 	return []string{flash64, flash}
 }
+
+// wide reports whether the gradient's sums leave no registers for the rest of the work where there are few.
+func (s attentionShape) wide() bool { return s.width > 32 }
 
 // flashRows is the number of rows of a workgroup.
 func flashRows(variant string) int {

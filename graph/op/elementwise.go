@@ -11,6 +11,7 @@ import (
 // is then repeated over the rest (a bias, a position embedding, a scalar).
 var (
 	addOp, subOp, mulOp, divOp, linCombOp, geluOp, geluGradOp *graph.Op
+	inverseSqrtOp, logisticLossOp, logisticLossGradOp         *graph.Op
 )
 
 // Add is a + b.
@@ -40,6 +41,39 @@ func Scale(g *graph.Graph, w float64, x *graph.Node) *graph.Node {
 
 // GELU is x·Φ(x) with the exact normal distribution function (Hendrycks and Gimpel, 2016).
 func GELU(g *graph.Graph, x *graph.Node) *graph.Node { return g.Apply(geluOp, nil, x) }
+
+// InverseSqrt is 1/√x, for x above 0. It has no gradient: what is normalised by it here are running statistics.
+func InverseSqrt(g *graph.Graph, x *graph.Node) *graph.Node { return g.Apply(inverseSqrtOp, nil, x) }
+
+// LogisticLoss is -t·log σ(x) - (1-t)·log(1-σ(x)), element by element, for logits x and targets t in [0,1], which take no
+// gradient.
+func LogisticLoss(g *graph.Graph, x, t *graph.Node) *graph.Node {
+	return g.Apply(logisticLossOp, nil, x, t)
+}
+
+func logisticLoss(x, t float64) float64 {
+	return max(x, 0) - x*t + math.Log1p(math.Exp(-math.Abs(x)))
+}
+
+func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+func inverseSqrtRef[T graph.Float](c *graph.Call[T]) {
+	for i, v := range c.In[0] {
+		c.Out[i] = T(1 / math.Sqrt(float64(v)))
+	}
+}
+
+func logisticLossRef[T graph.Float](c *graph.Call[T]) {
+	for i, v := range c.In[0] {
+		c.Out[i] = T(logisticLoss(float64(v), float64(c.In[1][i])))
+	}
+}
+
+func logisticLossGradRef[T graph.Float](c *graph.Call[T]) {
+	for i, v := range c.In[0] {
+		c.Out[i] = T(float64(c.In[2][i]) * (logistic(float64(v)) - float64(c.In[1][i])))
+	}
+}
 
 func binaryShape(n *graph.Node) graph.Shape {
 	wants(n, 2)
@@ -164,6 +198,22 @@ func geluGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	size := n.Shape.Size()
 	p := elementwiseParams{N: uint32(size)}
 	return launch(elements(t, "elementwise", "gelu_grad", size, p, bindIn("x", 0), bindIn("dy", 1), bindOut()))
+}
+
+func inverseSqrtLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	return launch(elements(t, "elementwise", "inverse_sqrt", size, elementwiseParams{N: uint32(size)}, bindIn("x", 0), bindOut()))
+}
+
+func logisticLossLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	return launch(elements(t, "elementwise", "logistic_loss", size, elementwiseParams{N: uint32(size)}, bindIn("a", 0), bindIn("b", 1), bindOut()))
+}
+
+func logisticLossGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
+	size := n.Shape.Size()
+	return launch(elements(t, "elementwise", "logistic_loss_grad", size, elementwiseParams{N: uint32(size)},
+		bindIn("a", 0), bindIn("b", 1), bindIn("dy", 2), bindOut()))
 }
 
 // binaryClosed finds b by the innermost coordinates.
@@ -308,5 +358,50 @@ func init() {
 			})
 		},
 		Approximate: true,
+	})
+	inverseSqrtOp = graph.Register(graph.Op{
+		Name: "inverse_sqrt", Formula: "y = 1/√x", Shape: oneShape,
+		Ref32: inverseSqrtRef[float32], Ref64: inverseSqrtRef[float64],
+		NoGrad: "what is normalised by it are running statistics, which are not learnt",
+		Loose:  []int{0},
+		Launch: inverseSqrtLaunch,
+		Cases:  []graph.Case{{Name: "middle", Shapes: []graph.Shape{{13, 5}}, Range: [2]float64{0.01, 4}}},
+		Closed: func(s graph.Sample) [][]float64 {
+			return s.Fill(func(c []int) float64 { return math.Pow(s.At(0, c...), -0.5) })
+		},
+	})
+	logisticCases := func(shapes ...graph.Shape) []graph.Case {
+		return []graph.Case{
+			{Name: "middle", Shapes: shapes, Range: [2]float64{0, 1}},
+			{Name: "tails", Shapes: shapes, Range: [2]float64{-30, 30}},
+		}
+	}
+	// By the two classes' probabilities, as the loss is defined.
+	logisticClosed := func(s graph.Sample) [][]float64 {
+		return s.Fill(func(c []int) float64 {
+			x, t := s.At(0, c...), s.At(1, c...)
+			return t*math.Log1p(math.Exp(-x)) + (1-t)*math.Log1p(math.Exp(x))
+		})
+	}
+	logisticLossOp = graph.Register(graph.Op{
+		Name: "logistic_loss", Formula: "y = -t log σ(x) - (1-t) log(1-σ(x))",
+		Shape: func(n *graph.Node) graph.Shape { wants(n, 2); return sameShape(n) },
+		Ref32: logisticLossRef[float32], Ref64: logisticLossRef[float64],
+		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
+			if n.Inputs[1].NeedsGrad {
+				graph.Failf("logistic_loss: the target %s must not need a gradient", n.Inputs[1].Label())
+			}
+			return []*graph.Node{g.Apply(logisticLossGradOp, nil, n.Inputs[0], n.Inputs[1], dy), nil}
+		},
+		Frozen: []int{1}, // the target
+		Launch: logisticLossLaunch, Cases: logisticCases(graph.Shape{7, 9}, graph.Shape{7, 9}), Closed: logisticClosed,
+	})
+	logisticLossGradOp = graph.Register(graph.Op{
+		Name: "logistic_loss_grad", Formula: "dx = dy (σ(x) - t)",
+		Shape: func(n *graph.Node) graph.Shape { wants(n, 3); return sameShape(n) },
+		Ref32: logisticLossGradRef[float32], Ref64: logisticLossGradRef[float64],
+		NoGrad: secondDerivative,
+		Launch: logisticLossGradLaunch, Cases: logisticCases(graph.Shape{7, 9}, graph.Shape{7, 9}, graph.Shape{7, 9}),
+		Closed: derivative(logisticClosed, 0, shapeOf(0)), Approximate: true,
 	})
 }

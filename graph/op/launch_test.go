@@ -400,11 +400,11 @@ func TestMatMulChoice(t *testing.T) {
 		attrs                op.MatMulAttrs
 		discrete, integrated string
 	}{
-		{graph.Shape{8976, 3072}, graph.Shape{768, 3072}, nt, "P128", "T128"},
-		{graph.Shape{2256, 768}, graph.Shape{768, 3072}, nn, "P128", "T128"},
+		{graph.Shape{8976, 3072}, graph.Shape{768, 3072}, nt, "P128", "T64m"},
+		{graph.Shape{2256, 768}, graph.Shape{768, 3072}, nn, "P128", "T64m"},
 		{graph.Shape{2256, 768}, graph.Shape{2256, 3072}, tn, "T128", "T128"},
-		{graph.Shape{960, 768}, graph.Shape{768, 768}, nn, "T64w", "T128"},
-		{graph.Shape{2320, 384}, graph.Shape{384, 96}, nn, "T32", "T32"},
+		{graph.Shape{960, 768}, graph.Shape{768, 768}, nn, "T64w", "T64m"},
+		{graph.Shape{2320, 384}, graph.Shape{384, 96}, nn, "T32", "T64m"},
 	} {
 		n, err := applied(lookup(t, "matmul"), graph.Case{Shapes: []graph.Shape{c.a, c.b}, Attrs: c.attrs})
 		if err != nil {
@@ -418,7 +418,8 @@ func TestMatMulChoice(t *testing.T) {
 	}
 }
 
-// Attention on GPUs keeps no scores: the gradient's scratch is a figure for each row.
+// Attention on GPUs keeps no scores: the gradient's scratch is a figure for each row. Only on integrated ones the gradient of wide
+// heads, which has no room in their registers, is made of products by default.
 func TestFlashKeepsNoScores(t *testing.T) {
 	for _, class := range []graph.Class{graph.Discrete, graph.Integrated} {
 		for _, width := range []int{4, 32, 64, 128} {
@@ -432,6 +433,9 @@ func TestFlashKeepsNoScores(t *testing.T) {
 				{"attention", []graph.Shape{x}, 1, nil},
 				{"attention_grad", []graph.Shape{x, y, {16, 2, 393}, y}, 3, []int{16 * 2 * 393}},
 			} {
+				if class == graph.Integrated && width > 32 && c.name == "attention_grad" {
+					continue
+				}
 				o := lookup(t, c.name)
 				n, err := applied(o, graph.Case{Shapes: c.shapes, Attrs: op.AttentionAttrs{Heads: 2}})
 				if err != nil {

@@ -93,8 +93,8 @@ fn finish(i: u32, col: u32) {
         c[k] = vec4<f32>(v.x * normal(v.x).x, v.y * normal(v.y).x, v.z * normal(v.z).x, v.w * normal(v.w).x);
     }
 }
-var<workgroup> tile_a: array<array<vec4<f32>, 16>, 16>;
-var<workgroup> tile_b: array<array<vec4<f32>, 16>, 16>;
+var<workgroup> tile_a: array<array<array<vec4<f32>, 16>, 2>, 8>;
+var<workgroup> tile_b: array<array<array<vec4<f32>, 16>, 2>, 8>;
 // A workgroup computes 64 x 64 elements of C through tiles of depth 16, a thread 4 x 4 of them.
 @compute @workgroup_size(256)
 fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) t: u32) {
@@ -149,10 +149,10 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             }
         }
         if (t < 64u) {
-            tile_a[ds0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
-            tile_a[ds0 + 1u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
-            tile_a[ds0 + 2u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
-            tile_a[ds0 + 3u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
+            tile_a[ds0 / 2u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
+            tile_a[ds0 / 2u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
+            tile_a[ds0 / 2u + 1u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
+            tile_a[ds0 / 2u + 1u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
         }
         if (t >= 192u) {
             gs0_0 = vec4<f32>(0.0);
@@ -168,23 +168,23 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             }
         }
         if (t >= 192u) {
-            tile_b[ds0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
-            tile_b[ds0 + 1u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
-            tile_b[ds0 + 2u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
-            tile_b[ds0 + 3u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
+            tile_b[ds0 / 2u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
+            tile_b[ds0 / 2u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
+            tile_b[ds0 / 2u + 1u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
+            tile_b[ds0 / 2u + 1u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
         }
         workgroupBarrier();
-        for (var kk = 0u; kk < 16u; kk += 2u) {
-            let pa = ty ^ ((kk >> 1u) & 6u);
-            let pb = tx ^ ((kk >> 1u) & 6u);
-            let u0_0 = tile_a[kk][pa];
-            let v0_0 = tile_b[kk][pb];
+        for (var kk = 0u; kk < 8u; kk++) {
+            let pa = ty ^ (kk & 6u);
+            let pb = tx ^ (kk & 6u);
+            let u0_0 = tile_a[kk][0][pa];
+            let v0_0 = tile_b[kk][0][pb];
             c0_0 = fma(vec4<f32>(u0_0.x), v0_0, c0_0);
             c1_0 = fma(vec4<f32>(u0_0.y), v0_0, c1_0);
             c2_0 = fma(vec4<f32>(u0_0.z), v0_0, c2_0);
             c3_0 = fma(vec4<f32>(u0_0.w), v0_0, c3_0);
-            let u1_0 = tile_a[kk + 1u][pa];
-            let v1_0 = tile_b[kk + 1u][pb];
+            let u1_0 = tile_a[kk][1][pa];
+            let v1_0 = tile_b[kk][1][pb];
             c0_0 = fma(vec4<f32>(u1_0.x), v1_0, c0_0);
             c1_0 = fma(vec4<f32>(u1_0.y), v1_0, c1_0);
             c2_0 = fma(vec4<f32>(u1_0.z), v1_0, c2_0);

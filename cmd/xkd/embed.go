@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"goxkd/media"
+	"goxkd/xkd"
+)
+
+// embedFlags are the flags of `xkd embed`.
+type embedFlags struct {
+	dataFlags
+	data, out, device, network string
+	set                        []string
+	clips, spans, batch        int
+	tokens, asJSON             bool
+}
+
+func newEmbed() *cobra.Command {
+	var f embedFlags
+	cmd := &cobra.Command{
+		Use:   "embed WEIGHTS",
+		Short: "Write the features of clips to .npy, .npz or .safetensors",
+		Long: `Embed reads clips, in their order, through the frozen encoders of WEIGHTS, a checkpoint or a run's folder, and writes their
+features with the clips' names and times. Features are the mean over patch tokens after the final LayerNorm, or with
+--tokens every token. Clips that cannot be read are left out, and named.
+
+It needs little memory, and room on the disk for two copies: rows go to OUT.part first. If it is interrupted, the same
+command goes on from there. .npy holds one modality, and names and times stand in a .csv beside it.
+
+` + dataForms,
+		Example: `  xkd embed runs/latest --data videos/ --out features.npz
+  xkd embed runs/latest --data sounds/ --modality audio --tokens --out tokens.safetensors`,
+		Args: oneArg("a checkpoint, such as runs/latest/checkpoint.safetensors"),
+		RunE: func(cmd *cobra.Command, args []string) error { return embed(cmd, f, args[0]) },
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.data, "data", "", "`path` of clips, or synthetic (default the checkpoint's)")
+	fl.StringVar(&f.out, "out", "", "`file` to write: .npy, .npz or .safetensors")
+	fl.StringVar(&f.network, "network", "student", networkUsage)
+	fl.StringArrayVar(&f.set, "set", nil, weightsUsage)
+	fl.StringVar(&f.device, "device", "auto", deviceUsage)
+	fl.IntVar(&f.clips, "clips", 768, "number of generated clips")
+	fl.IntVar(&f.spans, "spans", 1, "spans of a clip, evenly spaced; one lies in the middle")
+	fl.IntVar(&f.batch, "batch", 16, "clips at a time on the device")
+	fl.BoolVar(&f.tokens, "tokens", false, "write every token, the class token first, instead of their mean")
+	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document about what was written")
+	return cmd
+}
+
+const networkUsage = "`network` whose features they are: student or teacher"
+
+// role reads a --network flag.
+func role(name string) (xkd.Role, error) {
+	for _, r := range []xkd.Role{xkd.Student, xkd.Teacher} {
+		if name == r.String() {
+			return r, nil
+		}
+	}
+	return 0, usagef("--network %q: give student or teacher", name)
+}
+
+// modalityOf reads a --modality flag; empty is none in particular.
+func modalityOf(name string) []xkd.Modality {
+	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
+		if name == m.String() {
+			return []xkd.Modality{m}
+		}
+	}
+	return nil
+}
+
+func embed(cmd *cobra.Command, f embedFlags, path string) error {
+	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	r, err := role(f.network)
+	switch {
+	case err != nil:
+		return err
+	case f.out == "":
+		return usagef("`xkd embed` needs --out, such as --out features.npz")
+	case xkd.CheckEmbedPath(f.out) != nil:
+		return usagef("--out %s: name it .npy, .npz or .safetensors", media.Printable(f.out))
+	case strings.HasSuffix(strings.ToLower(f.out), ".npy") && f.modality == "":
+		return usagef("--out %s: .npy holds one array: give --modality video or audio, or write .npz", media.Printable(f.out))
+	case f.spans < 1 || f.spans > 100:
+		return usagef("--spans %d: give 1 to 100", f.spans)
+	case f.batch < 1 || f.batch > 4096:
+		return usagef("--batch %d: give 1 to 4096", f.batch)
+	case f.clips < 1:
+		return usagef("--clips %d: give 1 or more", f.clips)
+	}
+	l, err := xkd.LoadCheckpoint(checkpointAt(path), f.set...)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	describeWeights(stderr, l)
+	modality := f.modality
+	if f.data == xkd.SyntheticData {
+		f.modality = "" // generated clips have both; which is written is another matter
+	}
+	dev, err := openDevice(ctx, f.device, stderr)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	src, err := openClips(ctx, f.data, f.dataFlags, f.clips, l, r, stderr)
+	if err != nil {
+		return err
+	}
+	e, err := xkd.Embed(ctx, dev, src, l, f.out, xkd.EmbedOptions{
+		Role: r, Modalities: modalityOf(modality), Tokens: f.tokens, Spans: f.spans, Batch: f.batch, Progress: clipsRead(stderr),
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			fmt.Fprintln(stderr, "what was read is kept; the same command goes on")
+		}
+		return err
+	}
+	printBad(stderr, "lost", e.Lost)
+	if f.asJSON {
+		return printJSON(cmd.OutOrStdout(), e)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s", media.Printable(e.Path), count(e.Clips, "clip"))
+	for _, name := range slices.Sorted(maps.Keys(e.Arrays)) {
+		fmt.Fprintf(cmd.OutOrStdout(), ", %s %v", name, e.Arrays[name])
+	}
+	if e.Resumed > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "; %d had been read before", e.Resumed)
+	}
+	fmt.Fprintln(cmd.OutOrStdout())
+	if e.Beside != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: their names and times\n", media.Printable(e.Beside))
+	}
+	return nil
+}
