@@ -234,6 +234,20 @@ TARGET static double FN(squares)(const float *x, const float *t, int n) {
     return sum;
 }
 
+// FN(chain) is y = x after so many turns of x = a x + b, as many chains side by side as hide each other's latency.
+TARGET static void FN(chain)(const float *x, float *y, int n, int turns, float a, float b) {
+    VEC by = (VEC){0} + a, plus = (VEC){0} + b;
+    for (int i = 0; i < n; i += 12 * V) {
+        VEC v[12];
+        for (int k = 0; k < 12; k++) v[k] = i + k * V < n ? FN(load)(x + i + k * V, n - i - k * V, 0) : by;
+        for (int t = 0; t < turns; t++) {
+#pragma GCC unroll 12
+            for (int k = 0; k < 12; k++) v[k] = v[k] * by + plus;
+        }
+        for (int k = 0; k < 12 && i + k * V < n; k++) FN(save)(y + i + k * V, n - i - k * V, v[k]);
+    }
+}
+
 #undef DOUBLES
 #undef D
 #undef VEC

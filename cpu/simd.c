@@ -151,3 +151,5 @@ double xkd_squares(int level, const float *x, const float *t, int n) {
     CALL(sum = squares, x, t, n);
     return sum;
 }
+
+void xkd_chain(int level, const float *x, float *y, int n, int turns, float a, float b) { CALL(chain, x, y, n, turns, a, b); }

@@ -35,3 +35,6 @@ void xkd_mix(int level, float *y, const float *x, int n, float a, float b);
 void xkd_add(int level, const float *a, const float *b, float *y, int n);
 void xkd_away(int level, const float *x, const float *t, float f, float *y, int n);
 double xkd_squares(int level, const float *x, const float *t, int n);
+
+// xkd_chain is y = x after so many turns of x = a x + b.
+void xkd_chain(int level, const float *x, float *y, int n, int turns, float a, float b);

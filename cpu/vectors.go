@@ -167,3 +167,10 @@ func bankNorms(c *graph.Call[float32]) {
 		}
 	})
 }
+
+func fmaChain(c *graph.Call[float32]) {
+	t := c.Node.Attrs.(op.FMAChainAttrs)
+	c.Par(len(c.Out), piece, func(lo, hi int) {
+		C.xkd_chain(level, ptr(c.In[0][lo:hi]), ptr(c.Out[lo:hi]), C.int(hi-lo), C.int(t.Turns), C.float(t.A), C.float(t.B))
+	})
+}
