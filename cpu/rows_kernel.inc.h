@@ -146,7 +146,7 @@ TARGET static void FN(layernorm)(const float *x, const float *gain, const float 
     }
 }
 
-TARGET static void FN(layernorm_grad)(const float *x, const float *stats, const float *dy, const float *gain, float *dx, int rows, int w) {
+TARGET static void FN(layernorm_grad)(const float *x, const float *stats, const float *dy, const float *gain, const float *onto, float *dx, int rows, int w) {
     for (int r = 0; r < rows; r++, x += w, dy += w, dx += w, stats += 2) {
         float mean = stats[0], scale = stats[1];
         VEC sums = {0}, along = {0};
@@ -160,8 +160,11 @@ TARGET static void FN(layernorm_grad)(const float *x, const float *stats, const 
         for (int i = 0; i < w; i += V) {
             VEC d = FN(load)(dy + i, w - i, 0);
             if (gain) d = d * FN(load)(gain + i, w - i, 0);
-            FN(save)(dx + i, w - i, scale * (d - sum - (FN(load)(x + i, w - i, mean) - mean) * scale * h));
+            d = scale * (d - sum - (FN(load)(x + i, w - i, mean) - mean) * scale * h);
+            if (onto) d += FN(load)(onto + i, w - i, 0);
+            FN(save)(dx + i, w - i, d);
         }
+        if (onto) onto += w;
     }
 }
 
@@ -202,6 +205,11 @@ TARGET static void FN(adamw)(float *p, float *m, float *v, const float *g, int n
 // FN(mix) is y = a y + b x.
 TARGET static void FN(mix)(float *y, const float *x, int n, float a, float b) {
     for (int i = 0; i < n; i += V) FN(save)(y + i, n - i, a * FN(load)(y + i, n - i, 0) + b * FN(load)(x + i, n - i, 0));
+}
+
+// FN(scale) is y = a x.
+TARGET static void FN(scale)(const float *x, float *y, int n, float a) {
+    for (int i = 0; i < n; i += V) FN(save)(y + i, n - i, a * FN(load)(x + i, n - i, 0));
 }
 
 // FN(sum2) is y = a + b.

@@ -39,10 +39,25 @@ func layerNorm(c *graph.Call[float32]) {
 }
 
 func layerNormGrad(c *graph.Call[float32]) {
-	w, gain := c.Node.Shape.Last(), optional(c, 3)
+	w, a := c.Node.Shape.Last(), c.Node.Attrs.(op.LayerNormGradAttrs)
+	var gain, onto []float32
+	if a.Affine {
+		gain = c.In[3]
+	}
+	if a.Onto {
+		onto = c.In[len(c.In)-1]
+	}
 	c.Par(len(c.Out)/w, rowPiece(w), func(lo, hi int) {
-		C.xkd_layernorm_grad(level, ptr(c.In[0][lo*w:hi*w]), ptr(c.In[1][2*lo:2*hi]), ptr(c.In[2][lo*w:hi*w]), ptr(gain), ptr(c.Out[lo*w:hi*w]), C.int(hi-lo), C.int(w))
+		C.xkd_layernorm_grad(level, ptr(c.In[0][lo*w:hi*w]), ptr(c.In[1][2*lo:2*hi]), ptr(c.In[2][lo*w:hi*w]), ptr(gain), ptr(rowsFrom(onto, lo*w)), ptr(c.Out[lo*w:hi*w]), C.int(hi-lo), C.int(w))
 	})
+}
+
+// rowsFrom is x from an element on, nil for none.
+func rowsFrom(x []float32, at int) []float32 {
+	if x == nil {
+		return nil
+	}
+	return x[at:]
 }
 
 // strip is what widths are cut at multiples of, so that columns fill vectors.
@@ -96,6 +111,17 @@ func add(c *graph.Call[float32]) {
 		for r := lo; r < hi; r++ {
 			at, end := r*len(b), (r+1)*len(b)
 			C.xkd_add(level, ptr(a[at:end]), ptr(b), ptr(y[at:end]), C.int(len(b)))
+		}
+	})
+}
+
+func linComb(c *graph.Call[float32]) {
+	w := c.Node.Attrs.([]float64)
+	c.Par(len(c.Out), piece, func(lo, hi int) {
+		y := ptr(c.Out[lo:hi])
+		C.xkd_scale(level, ptr(c.In[0][lo:hi]), y, C.int(hi-lo), C.float(w[0]))
+		for i, x := range c.In[1:] {
+			C.xkd_mix(level, y, ptr(x[lo:hi]), C.int(hi-lo), 1, C.float(w[i+1]))
 		}
 	})
 }
