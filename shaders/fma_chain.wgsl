@@ -36,14 +36,14 @@ fn fma_chain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num
     var v6 = four(i + 1536u);
     var v7 = four(i + 1792u);
     for (var k = 0u; k < params.turns; k += 1u) {
-        v0 = fma(v0, a, b);
-        v1 = fma(v1, a, b);
-        v2 = fma(v2, a, b);
-        v3 = fma(v3, a, b);
-        v4 = fma(v4, a, b);
-        v5 = fma(v5, a, b);
-        v6 = fma(v6, a, b);
-        v7 = fma(v7, a, b);
+        v0 = v0 * a + b;
+        v1 = v1 * a + b;
+        v2 = v2 * a + b;
+        v3 = v3 * a + b;
+        v4 = v4 * a + b;
+        v5 = v5 * a + b;
+        v6 = v6 * a + b;
+        v7 = v7 * a + b;
     }
     put(i, v0);
     put(i + 256u, v1);

@@ -23,7 +23,8 @@ func newBenchOp() *cobra.Command {
 		Short: "Time one operation by each of its variants",
 		Long: `Op times an operation on a device, by each variant of its kernels, at the shapes of one of its test cases or at given
 ones. It also measures what the device reaches at best: a copy of 64 MiB, and multiply-adds in registers. GB/s count the inputs
-and the results once each, whatever a kernel reads again. The best of a few timings counts.`,
+and the results once each, whatever a kernel reads again; tensors that fit into caches may move faster than the copy. The best of a
+few timings counts.`,
 		Example: `  xkd bench op matmul --shape 2320,96 --shape 96,384
   xkd bench op layernorm --case large --device cpu
   xkd bench op matmul --case large --json > before.json
@@ -99,8 +100,8 @@ func (r opBench) print(w io.Writer, old opBench) error {
 	}
 	t := newTable(head...)
 	for _, o := range r.Times {
-		name := o.Variant
-		if o.Default {
+		name := orNone([]string{o.Variant})
+		if o.Default && len(r.Times) > 1 {
 			name += " (default)"
 		}
 		row := []string{name, strconv.FormatFloat(1e3*o.Seconds, 'f', 3, 64), fmt.Sprintf("%.1f", o.GB), fmt.Sprintf("%.0f %%", 100*o.CopyPart), "", ""}
