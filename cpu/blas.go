@@ -14,7 +14,7 @@ import (
 // vectors are the forms of operations that use the processor's vectors.
 var vectors = map[string]graph.Ref[float32]{
 	"gelu": gelu, "gelu_grad": geluGrad,
-	"layernorm": layerNorm, "layernorm_grad": layerNormGrad, "layernorm_grad_gain": layerNormGradGain,
+	"layernorm": layerNorm, "layernorm_grad": layerNormGrad, "layernorm_grad_affine": layerNormGradAffine,
 	"sum_axis": sumAxis, "add": add, "lincomb": linComb, "row_mse": rowMSE, "row_mse_grad": rowMSEGrad,
 	"fma_chain": fmaChain,
 	"adamw":     adamW, "ema": ema, "bank_ema": bankEMA, "bank_norms": bankNorms,

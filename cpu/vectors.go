@@ -63,10 +63,13 @@ func rowsFrom(x []float32, at int) []float32 {
 // strip is what widths are cut at multiples of, so that columns fill vectors.
 const strip = 64
 
-func layerNormGradGain(c *graph.Call[float32]) {
+func layerNormGradAffine(c *graph.Call[float32]) {
 	w := c.Node.Shape.Last()
-	columns(c, 1, len(c.In[0])/w, w, func(_, lo, hi int) {
-		C.xkd_columns(level, ptr(c.In[0][lo:]), ptr(c.In[1]), ptr(c.In[2][lo:]), C.long(w), C.int(len(c.In[0])/w), C.int(hi-lo), 1, ptr(c.Out[lo:hi]))
+	rows := len(c.In[0]) / w
+	columns(c, 1, rows, w, func(_, lo, hi int) {
+		dy := ptr(c.In[2][lo:])
+		C.xkd_columns(level, ptr(c.In[0][lo:]), ptr(c.In[1]), dy, C.long(w), C.int(rows), C.int(hi-lo), 1, ptr(c.Outs[0][lo:hi]))
+		C.xkd_columns(level, dy, nil, nil, C.long(w), C.int(rows), C.int(hi-lo), 1, ptr(c.Outs[1][lo:hi]))
 	})
 }
 
