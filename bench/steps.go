@@ -24,9 +24,10 @@ func (s Steps) Median() float64 { return (s[(len(s)-1)/2] + s[len(s)/2]) / 2 }
 
 // Host is the host's time in seconds a step, on the mean.
 type Host struct {
+	Upload float64 `json:"upload"` // handing inputs over
 	Encode float64 `json:"encode"` // telling the device what to do
 	Wait   float64 `json:"wait"`   // waiting for it
-	Rest   float64 `json:"rest"`   // uploads, masks, schedules, reading losses back
+	Rest   float64 `json:"rest"`   // masks, schedules, reading losses back
 }
 
 // TimeSteps times steps (1 or more) on one batch of generated clips, after warm ones that do not count. Preparing clips is not
@@ -51,11 +52,11 @@ func TimeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) (times Step
 	}
 	if after, ok := t.HostTimes(); ok {
 		n := float64(steps)
-		host = &Host{Encode: (after.Encode - before.Encode).Seconds() / n, Wait: (after.Wait - before.Wait).Seconds() / n}
+		host = &Host{Upload: (after.Upload - before.Upload).Seconds() / n, Encode: (after.Encode - before.Encode).Seconds() / n, Wait: (after.Wait - before.Wait).Seconds() / n}
 		for _, s := range times {
 			host.Rest += s / n
 		}
-		host.Rest -= host.Encode + host.Wait
+		host.Rest -= host.Upload + host.Encode + host.Wait
 	}
 	slices.Sort(times)
 	return times, host, nil
@@ -90,6 +91,8 @@ type Operation struct {
 	Part       float64 `json:"part"`             // of all seconds
 	FLOPs      float64 `json:"flops,omitempty"`  // of matrix products and attention
 	GFLOPs     float64 `json:"gflops,omitempty"` // per second
+	Moved      int64   `json:"bytes_moved"`      // by all nodes: what each kernel reads and writes, once
+	GB         float64 `json:"gb_s"`             // 1e9 bytes per second
 }
 
 // TimeOperations times the nodes of a step one by one, after a warm step, and gives the kinds of operations, the dearest first.
@@ -119,6 +122,7 @@ func TimeOperations(ctx context.Context, t *xkd.Trainer) ([]Operation, error) {
 		s.Dispatches += n.Dispatches
 		s.Seconds += n.Time.Seconds()
 		s.FLOPs += op.FLOPs(n.Node)
+		s.Moved += n.Moved
 		total += n.Time.Seconds()
 	}
 	slices.SortStableFunc(list, func(a, b *Operation) int {
@@ -129,7 +133,7 @@ func TimeOperations(ctx context.Context, t *xkd.Trainer) ([]Operation, error) {
 	})
 	out := make([]Operation, len(list))
 	for i, s := range list {
-		s.Part, s.GFLOPs = s.Seconds/total, s.FLOPs/s.Seconds/1e9
+		s.Part, s.GFLOPs, s.GB = s.Seconds/total, s.FLOPs/s.Seconds/1e9, float64(s.Moved)/s.Seconds/1e9
 		out[i] = *s
 	}
 	return out, nil

@@ -15,8 +15,9 @@ import (
 var vectors = map[string]graph.Ref[float32]{
 	"gelu": gelu, "gelu_grad": geluGrad,
 	"layernorm": layerNorm, "layernorm_grad": layerNormGrad, "layernorm_grad_affine": layerNormGradAffine,
-	"sum_axis": sumAxis, "add": add, "row_mse": rowMSE, "row_mse_grad": rowMSEGrad,
-	"adamw": adamW, "ema": ema, "bank_ema": bankEMA, "bank_norms": bankNorms,
+	"sum_axis": sumAxis, "add": add, "lincomb": linComb, "row_mse": rowMSE, "row_mse_grad": rowMSEGrad,
+	"fma_chain": fmaChain,
+	"adamw":     adamW, "ema": ema, "bank_ema": bankEMA, "bank_norms": bankNorms,
 }
 
 // fast gives the form of an operation that uses a BLAS or the processor's vectors, or nil.

@@ -255,7 +255,12 @@ func (e *Executor[T]) Profile(ctx context.Context, stages ...graph.Stage) ([]gra
 	err := e.run(ctx, stages, func(i int) {
 		start := time.Now()
 		e.call(i)
-		times = append(times, graph.NodeTime{Node: e.calls[i].Node, Time: time.Since(start)})
+		took := time.Since(start)
+		moved := 0
+		for _, x := range append(e.calls[i].In, e.calls[i].Outs...) {
+			moved += len(x)
+		}
+		times = append(times, graph.NodeTime{Node: e.calls[i].Node, Time: took, Moved: int64(moved) * elementBytes[T]()})
 	})
 	return times, err
 }
@@ -302,6 +307,11 @@ func (e *Executor[T]) Store() *Store[T] { return e.store }
 
 // Bytes implements graph.Executor.
 func (e *Executor[T]) Bytes() int64 { return planBytes[T](e.plan, e.own) }
+
+func elementBytes[T graph.Float]() int64 {
+	var zero T
+	return int64(unsafe.Sizeof(zero))
+}
 
 func planBytes[T graph.Float](p *graph.Plan, states bool) int64 {
 	var zero T

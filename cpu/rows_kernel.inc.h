@@ -146,7 +146,7 @@ TARGET static void FN(layernorm)(const float *x, const float *gain, const float 
     }
 }
 
-TARGET static void FN(layernorm_grad)(const float *x, const float *stats, const float *dy, const float *gain, float *dx, int rows, int w) {
+TARGET static void FN(layernorm_grad)(const float *x, const float *stats, const float *dy, const float *gain, const float *onto, float *dx, int rows, int w) {
     for (int r = 0; r < rows; r++, x += w, dy += w, dx += w, stats += 2) {
         float mean = stats[0], scale = stats[1];
         VEC sums = {0}, along = {0};
@@ -160,8 +160,11 @@ TARGET static void FN(layernorm_grad)(const float *x, const float *stats, const 
         for (int i = 0; i < w; i += V) {
             VEC d = FN(load)(dy + i, w - i, 0);
             if (gain) d = d * FN(load)(gain + i, w - i, 0);
-            FN(save)(dx + i, w - i, scale * (d - sum - (FN(load)(x + i, w - i, mean) - mean) * scale * h));
+            d = scale * (d - sum - (FN(load)(x + i, w - i, mean) - mean) * scale * h);
+            if (onto) d += FN(load)(onto + i, w - i, 0);
+            FN(save)(dx + i, w - i, d);
         }
+        if (onto) onto += w;
     }
 }
 
@@ -204,6 +207,11 @@ TARGET static void FN(mix)(float *y, const float *x, int n, float a, float b) {
     for (int i = 0; i < n; i += V) FN(save)(y + i, n - i, a * FN(load)(y + i, n - i, 0) + b * FN(load)(x + i, n - i, 0));
 }
 
+// FN(scale) is y = a x.
+TARGET static void FN(scale)(const float *x, float *y, int n, float a) {
+    for (int i = 0; i < n; i += V) FN(save)(y + i, n - i, a * FN(load)(x + i, n - i, 0));
+}
+
 // FN(sum2) is y = a + b.
 TARGET static void FN(sum2)(const float *a, const float *b, float *y, int n) {
     for (int i = 0; i < n; i += V) FN(save)(y + i, n - i, FN(load)(a + i, n - i, 0) + FN(load)(b + i, n - i, 0));
@@ -232,6 +240,20 @@ TARGET static double FN(squares)(const float *x, const float *t, int n) {
     memcpy(all, sums, sizeof all);
     for (int j = 0; j < V; j++) sum += all[j];
     return sum;
+}
+
+// FN(chain) is y = x after so many turns of x = a x + b, as many chains side by side as hide each other's latency.
+TARGET static void FN(chain)(const float *x, float *y, int n, int turns, float a, float b) {
+    VEC by = (VEC){0} + a, plus = (VEC){0} + b;
+    for (int i = 0; i < n; i += 12 * V) {
+        VEC v[12];
+        for (int k = 0; k < 12; k++) v[k] = i + k * V < n ? FN(load)(x + i + k * V, n - i - k * V, 0) : by;
+        for (int t = 0; t < turns; t++) {
+#pragma GCC unroll 12
+            for (int k = 0; k < 12; k++) v[k] = v[k] * by + plus;
+        }
+        for (int k = 0; k < 12 && i + k * V < n; k++) FN(save)(y + i + k * V, n - i - k * V, v[k]);
+    }
 }
 
 #undef DOUBLES

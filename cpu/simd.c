@@ -130,8 +130,8 @@ void xkd_layernorm(int level, const float *x, const float *gain, const float *bi
     CALL(layernorm, x, gain, bias, y, stats, rows, w, eps);
 }
 
-void xkd_layernorm_grad(int level, const float *x, const float *stats, const float *dy, const float *gain, float *dx, int rows, int w) {
-    CALL(layernorm_grad, x, stats, dy, gain, dx, rows, w);
+void xkd_layernorm_grad(int level, const float *x, const float *stats, const float *dy, const float *gain, const float *onto, float *dx, int rows, int w) {
+    CALL(layernorm_grad, x, stats, dy, gain, onto, dx, rows, w);
 }
 
 void xkd_columns(int level, const float *x, const float *stats, const float *dy, long stride, int rows, int n, double scale, float *y) {
@@ -142,6 +142,8 @@ void xkd_adamw(int level, float *p, float *m, float *v, const float *g, int n, c
 
 void xkd_mix(int level, float *y, const float *x, int n, float a, float b) { CALL(mix, y, x, n, a, b); }
 
+void xkd_scale(int level, const float *x, float *y, int n, float a) { CALL(scale, x, y, n, a); }
+
 void xkd_add(int level, const float *a, const float *b, float *y, int n) { CALL(sum2, a, b, y, n); }
 
 void xkd_away(int level, const float *x, const float *t, float f, float *y, int n) { CALL(away, x, t, f, y, n); }
@@ -151,3 +153,5 @@ double xkd_squares(int level, const float *x, const float *t, int n) {
     CALL(sum = squares, x, t, n);
     return sum;
 }
+
+void xkd_chain(int level, const float *x, float *y, int n, int turns, float a, float b) { CALL(chain, x, y, n, turns, a, b); }

@@ -18,9 +18,10 @@ void xkd_gelu_grad(int level, const float *x, const float *dy, float *dx, int n)
 void xkd_softmax_grad(int level, const float *p, float *d, int rows, int cols);
 
 // xkd_layernorm is y = (x - mean) scale gain + bias for each row of x [rows,w], with mean and scale = 1/√(variance + eps) in
-// stats [rows,2]; gain and bias may be null. xkd_layernorm_grad is its gradient by x.
+// stats [rows,2]; gain and bias may be null. xkd_layernorm_grad is its gradient by x, plus
+// onto unless that is null.
 void xkd_layernorm(int level, const float *x, const float *gain, const float *bias, float *y, float *stats, int rows, int w, float eps);
-void xkd_layernorm_grad(int level, const float *x, const float *stats, const float *dy, const float *gain, float *dx, int rows, int w);
+void xkd_layernorm_grad(int level, const float *x, const float *stats, const float *dy, const float *gain, const float *onto, float *dx, int rows, int w);
 
 // xkd_columns is y[j] = scale Σ x over rows that start stride floats apart, for j < n; with dy, which lies as x does, it adds
 // dy (x - mean) scale by the statistics of each row.
@@ -30,8 +31,12 @@ void xkd_columns(int level, const float *x, const float *stats, const float *dy,
 // lr/(1-β1^t), 1/√(1-β2^t) and eps.
 void xkd_adamw(int level, float *p, float *m, float *v, const float *g, int n, const float *constants);
 
-// xkd_mix is y = a y + b x, xkd_add y = a + b, xkd_away y = f (x - t), xkd_squares Σ (x - t)², where t may be null.
+// xkd_mix is y = a y + b x, xkd_scale y = a x, xkd_add y = a + b, xkd_away y = f (x - t), xkd_squares Σ (x - t)², where t may be null.
 void xkd_mix(int level, float *y, const float *x, int n, float a, float b);
+void xkd_scale(int level, const float *x, float *y, int n, float a);
 void xkd_add(int level, const float *a, const float *b, float *y, int n);
 void xkd_away(int level, const float *x, const float *t, float f, float *y, int n);
 double xkd_squares(int level, const float *x, const float *t, int n);
+
+// xkd_chain is y = x after so many turns of x = a x + b.
+void xkd_chain(int level, const float *x, float *y, int n, int turns, float a, float b);

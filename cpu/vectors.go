@@ -48,12 +48,16 @@ func layerNormGrad(c *graph.Call[float32]) {
 		onto = c.In[len(c.In)-1]
 	}
 	c.Par(len(c.Out)/w, rowPiece(w), func(lo, hi int) {
-		out := c.Out[lo*w : hi*w]
-		C.xkd_layernorm_grad(level, ptr(c.In[0][lo*w:hi*w]), ptr(c.In[1][2*lo:2*hi]), ptr(c.In[2][lo*w:hi*w]), ptr(gain), ptr(out), C.int(hi-lo), C.int(w))
-		if onto != nil {
-			C.xkd_add(level, ptr(onto[lo*w:hi*w]), ptr(out), ptr(out), C.int(len(out)))
-		}
+		C.xkd_layernorm_grad(level, ptr(c.In[0][lo*w:hi*w]), ptr(c.In[1][2*lo:2*hi]), ptr(c.In[2][lo*w:hi*w]), ptr(gain), ptr(rowsFrom(onto, lo*w)), ptr(c.Out[lo*w:hi*w]), C.int(hi-lo), C.int(w))
 	})
+}
+
+// rowsFrom is x from an element on, nil for none.
+func rowsFrom(x []float32, at int) []float32 {
+	if x == nil {
+		return nil
+	}
+	return x[at:]
 }
 
 // strip is what widths are cut at multiples of, so that columns fill vectors.
@@ -61,9 +65,11 @@ const strip = 64
 
 func layerNormGradAffine(c *graph.Call[float32]) {
 	w := c.Node.Shape.Last()
-	columns(c, 1, len(c.In[0])/w, w, func(_, lo, hi int) {
-		C.xkd_columns(level, ptr(c.In[0][lo:]), ptr(c.In[1]), ptr(c.In[2][lo:]), C.long(w), C.int(len(c.In[0])/w), C.int(hi-lo), 1, ptr(c.Outs[0][lo:hi]))
-		C.xkd_columns(level, ptr(c.In[2][lo:]), nil, nil, C.long(w), C.int(len(c.In[0])/w), C.int(hi-lo), 1, ptr(c.Outs[1][lo:hi]))
+	rows := len(c.In[0]) / w
+	columns(c, 1, rows, w, func(_, lo, hi int) {
+		dy := ptr(c.In[2][lo:])
+		C.xkd_columns(level, ptr(c.In[0][lo:]), ptr(c.In[1]), dy, C.long(w), C.int(rows), C.int(hi-lo), 1, ptr(c.Outs[0][lo:hi]))
+		C.xkd_columns(level, dy, nil, nil, C.long(w), C.int(rows), C.int(hi-lo), 1, ptr(c.Outs[1][lo:hi]))
 	})
 }
 
@@ -108,6 +114,17 @@ func add(c *graph.Call[float32]) {
 		for r := lo; r < hi; r++ {
 			at, end := r*len(b), (r+1)*len(b)
 			C.xkd_add(level, ptr(a[at:end]), ptr(b), ptr(y[at:end]), C.int(len(b)))
+		}
+	})
+}
+
+func linComb(c *graph.Call[float32]) {
+	w := c.Node.Attrs.([]float64)
+	c.Par(len(c.Out), piece, func(lo, hi int) {
+		y := ptr(c.Out[lo:hi])
+		C.xkd_scale(level, ptr(c.In[0][lo:hi]), y, C.int(hi-lo), C.float(w[0]))
+		for i, x := range c.In[1:] {
+			C.xkd_mix(level, y, ptr(x[lo:hi]), C.int(hi-lo), 1, C.float(w[i+1]))
 		}
 	})
 }
@@ -177,5 +194,12 @@ func bankNorms(c *graph.Call[float32]) {
 			x := c.In[2+t.Bank][t.Offset : t.Offset+t.Size]
 			c.Out[i] = float32(math.Sqrt(float64(C.xkd_squares(level, ptr(x), nil, C.int(len(x)))))) * c.In[0][0]
 		}
+	})
+}
+
+func fmaChain(c *graph.Call[float32]) {
+	t := c.Node.Attrs.(op.FMAChainAttrs)
+	c.Par(len(c.Out), piece, func(lo, hi int) {
+		C.xkd_chain(level, ptr(c.In[0][lo:hi]), ptr(c.Out[lo:hi]), C.int(hi-lo), C.int(t.Turns), C.float(t.A), C.float(t.B))
 	})
 }

@@ -54,6 +54,9 @@ func TestUpdatesEqualReference(t *testing.T) {
 	for _, o := range graph.Ops() {
 		byName[o.Name] = o
 	}
+	for name := range vectors {
+		require.Contains(t, byName, name, "no operation has this name: its form is never taken")
+	}
 	levels(func() {
 		for name, c := range cases {
 			run := func(f graph.Ref[float32]) [][]float32 {

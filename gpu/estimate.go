@@ -33,16 +33,21 @@ func EstimateFor(g *graph.Graph, class graph.Class, opt graph.PlanOptions) (*Est
 	e.Inputs, _, e.Slots = l.plan.Bytes(l.opt)
 	for _, it := range l.plan.Items {
 		launch := l.launches[it.Node]
-		n := NodeEstimate{Node: it.Node, Variant: launch.Variant, Dispatches: len(launch.Dispatches)}
-		for _, d := range launch.Dispatches {
-			for _, b := range d.Binds {
-				n.Moved += boundBytes(it.Node, launch, b)
-			}
-		}
+		n := NodeEstimate{Node: it.Node, Variant: launch.Variant, Dispatches: len(launch.Dispatches), Moved: movedBytes(it.Node, launch)}
 		e.Dispatches += n.Dispatches
 		e.Nodes = append(e.Nodes, n)
 	}
 	return e, nil
+}
+
+// movedBytes is what the kernels of a node read and write, once each.
+func movedBytes(n *graph.Node, l graph.Launch) (sum int64) {
+	for _, d := range l.Dispatches {
+		for _, b := range d.Binds {
+			sum += boundBytes(n, l, b)
+		}
+	}
+	return sum
 }
 
 // boundBytes is the size of what a variable of a kernel is bound to, as far as the kernel reads or writes it.

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/rajveermalviya/go-webgpu/wgpu"
@@ -425,6 +426,8 @@ func (e *Executor) write(n *graph.Node, elements int, data []byte) error {
 		if elements != n.Shape.Size() {
 			return fmt.Errorf("gpu: %s has shape %v, %d elements were written", n.Label(), n.Shape, elements)
 		}
+		start := time.Now()
+		defer func() { e.host.Upload += time.Since(start) }()
 		if err := e.dev.write(w.handle, w.offset, data); err != nil {
 			return fmt.Errorf("gpu: writing %s: %w", n.Label(), err)
 		}

@@ -33,7 +33,8 @@ func (e *Executor) Profile(ctx context.Context, stages ...graph.Stage) ([]graph.
 				if err != nil {
 					return err
 				}
-				times = append(times, graph.NodeTime{Node: n, Variant: e.layout.launches[n].Variant, Dispatches: to - from, Time: took})
+				l := e.layout.launches[n]
+				times = append(times, graph.NodeTime{Node: n, Variant: l.Variant, Dispatches: to - from, Time: took, Moved: movedBytes(n, l)})
 			}
 			from = to
 		}

@@ -33,6 +33,7 @@ type NodeTime struct {
 	Variant    string // by which it was computed, where it has several
 	Dispatches int
 	Time       time.Duration
+	Moved      int64 // bytes of what is read and written, once by each kernel
 }
 
 // HostTimer is implemented by executors that keep account of the host's time.
@@ -40,6 +41,7 @@ type HostTimer interface{ HostTimes() HostTimes }
 
 // HostTimes are what the host has spent on a device since an executor was made.
 type HostTimes struct {
+	Upload time.Duration // handing inputs over
 	Encode time.Duration // telling the device what to do
 	Wait   time.Duration // waiting for it
 }

@@ -114,7 +114,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "ablate", "devices", "check", "check step", "check golden", "bench", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "ablate", "devices", "check", "check step", "check golden", "bench", "bench op", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -170,6 +170,9 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"check step --batch 0", "--batch 0"},
 		{"check golden", "golden case"},
 		{"bench --steps 0", "--steps"},
+		{"bench op", "operation"},
+		{"bench op nonsense", "matmul"},
+		{"bench op matmul --shape 3,x", "--shape"},
 		{"version now", "now"},
 	} {
 		t.Run(c.args, func(t *testing.T) {

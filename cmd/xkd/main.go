@@ -181,7 +181,7 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 		return usagef("%s; see `%s --help`", text, cmd.CommandPath())
 	})
 	bench := newBench()
-	bench.AddCommand(newBenchData())
+	bench.AddCommand(newBenchData(), newBenchOp())
 	root.AddCommand(newTrain(), newProbe(), newRetrieve(), newEmbed(), newAblate(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newRuns(), newCompare(), newVersion())
 	return root
 }

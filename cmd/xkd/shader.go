@@ -78,6 +78,16 @@ func orNone(variants []string) string {
 
 // shaderNode builds a node of an operation, for a test case or for shapes.
 func shaderNode(name, which string, shapes []string) (n *graph.Node, op *graph.Op, err error) {
+	op, c, err := operationCase(name, which, shapes)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = graph.Build(func(g *graph.Graph) { n = g.ApplyCase(op, c) })
+	return n, op, err
+}
+
+// operationCase finds an operation with kernels, and one of its test cases, with other shapes where they are given.
+func operationCase(name, which string, shapes []string) (op *graph.Op, c graph.Case, err error) {
 	var names []string
 	for _, o := range graph.Ops() {
 		if o.Launch == nil {
@@ -89,26 +99,25 @@ func shaderNode(name, which string, shapes []string) (n *graph.Node, op *graph.O
 		}
 	}
 	if op == nil {
-		return nil, nil, usagef("there is no operation %q with kernels; there are %s", name, strings.Join(names, ", "))
+		return nil, c, usagef("there is no operation %q with kernels; there are %s", name, strings.Join(names, ", "))
 	}
-	c := op.Cases[0]
+	c = op.Cases[0]
 	if which != "" {
 		i := slices.IndexFunc(op.Cases, func(c graph.Case) bool { return c.Name == which })
 		if i < 0 {
-			return nil, nil, usagef("--case %q: %s has %s", which, name, caseNames(op))
+			return nil, c, usagef("--case %q: %s has %s", which, name, caseNames(op))
 		}
 		c = op.Cases[i]
 	}
 	if shapes != nil {
 		if c.Shapes, err = parseShapes(shapes); err != nil {
-			return nil, nil, err
+			return nil, c, err
 		}
 		if c.Types != nil && len(c.Types) != len(c.Shapes) {
-			return nil, nil, usagef("--shape: %s takes %d inputs, not %d", name, len(c.Types), len(c.Shapes))
+			return nil, c, usagef("--shape: %s takes %d inputs, not %d", name, len(c.Types), len(c.Shapes))
 		}
 	}
-	_, err = graph.Build(func(g *graph.Graph) { n = g.ApplyCase(op, c) })
-	return n, op, err
+	return op, c, nil
 }
 
 func parseShapes(list []string) (out []graph.Shape, err error) {
