@@ -21,7 +21,7 @@ type onnxEncoder struct {
 
 // onnxModel is the encoder of one modality: views in, tokens and pooled features out. The batch may be of any size, and so
 // may the length of a view: frames of a video, columns of a log-mel. Of another length than in training, positions are
-// interpolated as in training (docs/method.md, section 2).
+// interpolated as in training (docs/method.md, section 2.2).
 func onnxModel(c Config, m Modality, e layers.Encoder, weights map[string]exported, meta map[string]string) *onnx.Model {
 	x := onnxEncoder{&onnx.Model{Name: e.Name, Producer: "xkd", Metadata: maps.Clone(meta)}, e, weights, m, c}
 	x.Metadata["outputs"] = "tokens [batch, tokens, width]: after the final LayerNorm" + map[bool]string{true: ", the class token first", false: ""}[e.Cls] +
