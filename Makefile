@@ -9,6 +9,16 @@ DEMO_SEEDS      ?= 3
 DEMO_DEVICE     ?= auto
 DEMO_OUT        ?= runs/demo
 
+# How long each parser is fuzzed, and which tests `make torture` runs at length.
+FUZZ_TIME ?= 60s
+TORTURE   ?= Kill|Hostile|Damage|Signal|Pipe|Memory|Strace
+
+# What `make ablation` does; finished runs in its folder are kept, and another setting needs another folder.
+ABLATION_STEPS  ?= 800
+ABLATION_SEEDS  ?= 3
+ABLATION_FLAGS  ?=
+ABLATION_OUT    ?= runs/ablation
+
 # Go's usual place, for shells that have not been told of it.
 export PATH := $(PATH):/usr/local/go/bin
 # Mesa complains where the session has no runtime folder, as in containers.
@@ -19,7 +29,7 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo pictures test test-quick test-all torture lint bench check clean
+.PHONY: help setup build demo ablation pictures test test-quick test-all fuzz torture static lint bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +47,10 @@ if [ "$$(uname -s)" = Linux ]; then
 	drivers() { ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null || true; }
 	[ -n "$$(drivers)" ] || lacks "a Vulkan driver" mesa-vulkan-drivers
 	case $$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p) in *libvulkan.so.1*) ;; *) lacks "the Vulkan loader" libvulkan1 ;; esac
+	if [ -n "$${XKD_HEADERS:-}" ]; then
+		[ -e /usr/include/vulkan/vk_layer.h ] || lacks "the headers of Vulkan" libvulkan-dev
+		[ -e /usr/include/libdrm/i915_drm.h ] || lacks "the headers of libdrm" libdrm-dev
+	fi
 fi
 if [ $${#missing[@]} -gt 0 ]; then
 	list=$$(printf ', %s' "$${missing[@]}"); list=$${list:2}
@@ -77,6 +91,9 @@ demo: build ## train on generated clips and probe what was learnt, about 3 minut
 	bin/xkd train --data synthetic --preset nano --steps $(DEMO_STEPS) --batch $(DEMO_BATCH) --difficulty $(DEMO_DIFFICULTY) --device $(DEMO_DEVICE) --out $(DEMO_OUT)
 	bin/xkd probe $(DEMO_OUT)/checkpoint.safetensors --clips $(DEMO_CLIPS) --seeds $(DEMO_SEEDS) --device $(DEMO_DEVICE)
 
+ablation: build ## train with parts of the loss left out, three seeds each, and compare; goes on where it was stopped
+	bin/xkd ablate --steps $(ABLATION_STEPS) --batch $(DEMO_BATCH) --difficulty $(DEMO_DIFFICULTY) --seeds $(ABLATION_SEEDS) --device $(DEMO_DEVICE) --out $(ABLATION_OUT) $(ABLATION_FLAGS)
+
 pictures: build ## redraw the pictures of the documents; the curves are those of the last demo
 	bin/xkd views synthetic:5 --short --out docs/pictures/views.png
 	bin/xkd plot $(DEMO_OUT) --out docs/pictures/curves.png
@@ -87,11 +104,23 @@ test-quick: ## an answer in seconds: what needs neither a GPU nor files, without
 test: setup lint ## all checks and tests, as continuous integration runs them
 	go test -timeout 9m ./...
 
-test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, Tint in Chromium, GELU's whole range
-	XKD_TESTS=all go test -count=1 -timeout 60m ./...
+test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, in Chromium too, by the compilers of other GPUs, under validation; fuzzing
+	XKD_TESTS=all go test -count=1 -timeout 120m ./...
+	$(MAKE) fuzz
 
-torture: setup ## long runs of faults: kills at random moments, hostile and damaged checkpoints
-	XKD_TESTS=all go test -count=1 -timeout 60m -v -run 'Kill|Hostile|Damage|Signal|Pipe' ./tests
+# Every FuzzX of the project is found by its name.
+fuzz: setup ## each parser with inputs at random, for a minute each
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file _ name; do \
+		echo "$${file%/*} $${name#func } $(FUZZ_TIME)"; \
+		go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZ_TIME) "$${file%/*}" </dev/null || exit 1; \
+	done
+
+torture: setup ## long runs of faults: kills at random moments, odd files, hostile and damaged checkpoints, memory over epochs
+	XKD_TESTS=all go test -count=1 -timeout 120m -v -run '$(TORTURE)' ./tests ./media/views
+
+static: export XKD_HEADERS = 1
+static: setup ## compile every kernel for six GPUs of AMD and Intel, without one, and hold it to budgets
+	XKD_TESTS=all go test -count=1 -timeout 30m -v ./tests/static
 
 lint: setup ## formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted" >&2; exit 1; fi

@@ -38,14 +38,20 @@ func TimeData(ctx context.Context, src media.Source, spec views.Spec, opt DataOp
 func timeSource(ctx context.Context, src media.Source, spec views.Spec, workers int, limit time.Duration) (float64, error) {
 	began := time.Now()
 	var next, done atomic.Int64
+	together := media.Together(src, spec.Seconds)
 	var work sync.WaitGroup
 	for range workers {
 		work.Go(func() {
+			requests := make([]media.Request, together)
 			for time.Since(began) < limit && ctx.Err() == nil {
 				const stride = 7919 // a prime, so that neighbours in time are none in the corpus
-				i := int(next.Add(1)) * stride % src.Len()
-				if _, err := src.Load(ctx, i, media.Span{Seconds: spec.Seconds}); err == nil {
-					done.Add(1)
+				for k := range requests {
+					requests[k] = media.Request{Index: int(next.Add(1)) * stride % src.Len(), Span: media.Span{Seconds: spec.Seconds}}
+				}
+				for _, got := range media.LoadAll(ctx, src, requests) {
+					if got.Err == nil {
+						done.Add(1)
+					}
 				}
 			}
 		})

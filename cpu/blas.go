@@ -5,21 +5,23 @@ import (
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/blas/blas64"
 
 	"goxkd/graph"
 	"goxkd/graph/op"
 )
 
+// vectors are the forms of operations that use the processor's vectors.
+var vectors = map[string]graph.Ref[float32]{
+	"gelu": gelu, "gelu_grad": geluGrad,
+	"layernorm": layerNorm, "layernorm_grad": layerNormGrad, "layernorm_grad_gain": layerNormGradGain,
+	"sum_axis": sumAxis, "add": add, "row_mse": rowMSE, "row_mse_grad": rowMSEGrad,
+	"adamw": adamW, "ema": ema, "bank_ema": bankEMA, "bank_norms": bankNorms,
+}
+
 // fast gives the form of an operation that uses a BLAS or the processor's vectors, or nil.
 func fast[T graph.Float](name string) graph.Ref[T] {
-	var f any
 	switch name {
-	case "gelu":
-		f = graph.Ref[float32](gelu)
-	case "gelu_grad":
-		f = graph.Ref[float32](geluGrad)
 	case "matmul":
 		return matMul[T]
 	case "attention":
@@ -29,8 +31,11 @@ func fast[T graph.Float](name string) graph.Ref[T] {
 	case "attention_probs":
 		return attentionProbs[T]
 	}
-	ref, _ := f.(graph.Ref[T]) // nil for float64
-	return ref
+	if f, ok := vectors[name]; ok {
+		ref, _ := any(f).(graph.Ref[T]) // nil for float64
+		return ref
+	}
+	return nil
 }
 
 // matrix is a dense row-major matrix whose rows start stride elements apart.
@@ -50,18 +55,22 @@ func trans(t bool) blas.Transpose {
 	return blas.NoTrans
 }
 
-// gemm is c = alpha·op(a)·op(b) + beta·c.
+// gemm is c = alpha·op(a)·op(b) + beta·c, on one core: heads are shared out, not their products.
 func gemm[T graph.Float](tA, tB bool, alpha T, a, b matrix[T], beta T, c matrix[T]) {
 	switch any(alpha).(type) {
 	case float32:
-		blas32.Gemm(trans(tA), trans(tB), float32(alpha), general32(a), general32(b), float32(beta), general32(c))
+		product(tA, tB, float32(alpha), any(a).(matrix[float32]), any(b).(matrix[float32]), float32(beta), any(c).(matrix[float32])).run(level, nil)
 	case float64:
 		blas64.Gemm(trans(tA), trans(tB), float64(alpha), general64(a), general64(b), float64(beta), general64(c))
 	}
 }
 
-func general32[T graph.Float](m matrix[T]) blas32.General {
-	return blas32.General{Rows: m.rows, Cols: m.cols, Stride: m.stride, Data: any(m.data).([]float32)}
+func product(tA, tB bool, alpha float32, a, b matrix[float32], beta float32, c matrix[float32]) product32 {
+	k := a.cols
+	if tA {
+		k = a.rows
+	}
+	return product32{tA: tA, tB: tB, m: c.rows, n: c.cols, k: k, alpha: alpha, a: a.data, lda: a.stride, b: b.data, ldb: b.stride, beta: beta, c: c.data, ldc: c.stride}
 }
 
 func general64[T graph.Float](m matrix[T]) blas64.General {
@@ -71,13 +80,6 @@ func general64[T graph.Float](m matrix[T]) blas64.General {
 func matMul[T graph.Float](c *graph.Call[T]) {
 	t := c.Node.Attrs.(op.MatMulAttrs)
 	m, n, k := op.MatMulSize(c.Node)
-	beta := T(0)
-	if len(c.In) > 2 {
-		beta = 1
-		for i := 0; i < m; i++ {
-			copy(c.Out[i*n:], c.In[2])
-		}
-	}
 	a, b := dense(c.In[0], m, k), dense(c.In[1], k, n)
 	if t.TransA {
 		a = dense(c.In[0], k, m)
@@ -85,13 +87,30 @@ func matMul[T graph.Float](c *graph.Call[T]) {
 	if t.TransB {
 		b = dense(c.In[1], n, k)
 	}
-	gemm(t.TransA, t.TransB, 1, a, b, beta, dense(c.Out, m, n))
+	out := dense(c.Out, m, n)
+	if c32, ok := any(c).(*graph.Call[float32]); ok {
+		p := product(t.TransA, t.TransB, 1, any(a).(matrix[float32]), any(b).(matrix[float32]), 0, any(out).(matrix[float32]))
+		if len(c.In) > 2 {
+			p.bias = c32.In[2]
+		}
+		if len(c.In) > 3 {
+			p.add = c32.In[3]
+		}
+		p.run(level, c.Par)
+		return
+	}
+	beta := T(0)
+	if len(c.In) > 2 {
+		beta = 1
+		for i := 0; i < m; i++ {
+			copy(c.Out[i*n:], c.In[2])
+		}
+	}
+	gemm(t.TransA, t.TransB, 1, a, b, beta, out)
 	if len(c.In) > 3 {
-		c.Par(len(c.Out), 1<<14, func(lo, hi int) {
-			for i, x := range c.In[3][lo:hi] {
-				c.Out[lo+i] += x
-			}
-		})
+		for i, x := range c.In[3] {
+			c.Out[i] += x
+		}
 	}
 }
 
@@ -134,7 +153,9 @@ func borrow[T graph.Float](n int) *[]T {
 	return &b
 }
 
-func attention[T graph.Float](c *graph.Call[T]) {
+func attention[T graph.Float](c *graph.Call[T]) { op.BySequences(c, attentionOne[T]) }
+
+func attentionOne[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := op.AttentionSize(c.Node)
 	c.Par(batch*heads, 1, func(lo, hi int) {
 		buf := borrow[T](tokens * tokens)
@@ -159,7 +180,9 @@ func attentionProbs[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
-func attentionGrad[T graph.Float](c *graph.Call[T]) {
+func attentionGrad[T graph.Float](c *graph.Call[T]) { op.BySequences(c, attentionGradOne[T]) }
+
+func attentionGradOne[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := op.AttentionSize(c.Node)
 	scale := T(1 / math.Sqrt(float64(width)))
 	c.Par(batch*heads, 1, func(lo, hi int) {
@@ -172,16 +195,7 @@ func attentionGrad[T graph.Float](c *graph.Call[T]) {
 			h.probs(p, nil)
 			gemm(true, false, 1, p, do, 0, d.v)
 			gemm(false, true, 1, do, h.v, 0, ds)
-			for i := 0; i < tokens; i++ {
-				prow, drow := p.data[i*tokens:(i+1)*tokens], ds.data[i*tokens:(i+1)*tokens]
-				var mean float64
-				for j, w := range prow {
-					mean += float64(w) * float64(drow[j])
-				}
-				for j, w := range prow {
-					drow[j] = w * (drow[j] - T(mean))
-				}
-			}
+			softmaxGradRows(p.data, ds.data, tokens)
 			gemm(false, false, scale, ds, h.k, 0, d.q)
 			gemm(true, false, scale, ds, h.q, 0, d.k)
 		}

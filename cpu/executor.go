@@ -321,6 +321,9 @@ type Device struct{}
 // Name implements graph.Device.
 func (Device) Name() string { return fmt.Sprintf("cpu (%d cores)", runtime.GOMAXPROCS(0)) }
 
+// Driver implements graph.Device: there is none.
+func (Device) Driver() string { return "" }
+
 // Binding implements graph.Device: there is no limit.
 func (Device) Binding() int64 { return 0 }
 

@@ -63,3 +63,21 @@ func geluGrad(c *graph.Call[float32]) {
 		C.xkd_gelu_grad(level, (*C.float)(&c.In[0][lo]), (*C.float)(&c.In[1][lo]), (*C.float)(&c.Out[lo]), C.int(hi-lo))
 	})
 }
+
+// softmaxGradRows replaces each row of d [rows,cols] by p (d - Σ p d), p and d alike.
+func softmaxGradRows[T graph.Float](p, d []T, cols int) {
+	if p32, ok := any(p).([]float32); ok {
+		d32 := any(d).([]float32)[:len(p)]
+		C.xkd_softmax_grad(level, ptr(p32), ptr(d32), C.int(len(p)/cols), C.int(cols))
+		return
+	}
+	for ; len(p) > 0; p, d = p[cols:], d[cols:] {
+		var mean float64
+		for j, w := range p[:cols] {
+			mean += float64(w) * float64(d[j])
+		}
+		for j, w := range p[:cols] {
+			d[j] = w * (d[j] - T(mean))
+		}
+	}
+}

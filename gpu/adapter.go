@@ -23,6 +23,7 @@ type Adapter struct {
 	Name    string
 	Backend string // Vulkan, Metal or D3D12
 	Class   graph.Class
+	Kernels graph.Class // whose kernels suit it: Intel's discrete GPUs have the registers of its integrated ones
 	Vendor  string
 	Driver  string
 	Limits  Limits
@@ -88,6 +89,10 @@ func enumerate(inst *wgpu.Instance) []found {
 		default:
 			a.Class = graph.Integrated
 		}
+		a.Kernels = a.Class
+		if a.Class == graph.Discrete && p.VendorId == vendorIntel {
+			a.Kernels = graph.Integrated
+		}
 		list = append(list, found{h, a})
 	}
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Class < list[j].Class })
@@ -119,6 +124,9 @@ func askable(l *wgpu.Limits) {
 		}
 	}
 }
+
+// vendorIntel is the number of a maker in the lists of PCI.
+const vendorIntel = 0x8086
 
 // NoLimit is what Limits.Buffer is where the driver knows no limit.
 const NoLimit = 1 << 62

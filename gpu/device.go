@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -214,6 +215,11 @@ func (d *Device) Overlay(dir string) error {
 	})
 }
 
+// Driver is the adapter's backend and driver.
+func (d *Device) Driver() string {
+	return strings.TrimSpace(d.adapter.Backend + " " + d.adapter.Driver)
+}
+
 // Binding is the greatest number of bytes that a kernel can bind at once.
 func (d *Device) Binding() int64 {
 	return min(d.adapter.Limits.StorageBinding, d.adapter.Limits.Buffer)
@@ -221,7 +227,7 @@ func (d *Device) Binding() int64 {
 
 // Target is what launches know of the device.
 func (d *Device) Target() graph.Target {
-	return graph.Target{Class: d.adapter.Class}
+	return graph.Target{Class: d.adapter.Kernels}
 }
 
 // Counts gives the number of objects made so far; they do not change while steps run.

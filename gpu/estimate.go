@@ -20,7 +20,7 @@ type NodeEstimate struct {
 	Node       *graph.Node
 	Variant    string
 	Dispatches int
-	Moved      int64 // bytes: every tensor that a dispatch binds, once
+	Moved      int64 // bytes: what a dispatch reads or writes of every tensor that it binds, once
 }
 
 // EstimateFor plans a graph for a class of adapters.
@@ -36,7 +36,7 @@ func EstimateFor(g *graph.Graph, class graph.Class, opt graph.PlanOptions) (*Est
 		n := NodeEstimate{Node: it.Node, Variant: launch.Variant, Dispatches: len(launch.Dispatches)}
 		for _, d := range launch.Dispatches {
 			for _, b := range d.Binds {
-				n.Moved += boundBytes(it.Node, launch, b.Arg)
+				n.Moved += boundBytes(it.Node, launch, b)
 			}
 		}
 		e.Dispatches += n.Dispatches
@@ -45,14 +45,26 @@ func EstimateFor(g *graph.Graph, class graph.Class, opt graph.PlanOptions) (*Est
 	return e, nil
 }
 
-// boundBytes is the size of what a variable of a kernel is bound to.
-func boundBytes(n *graph.Node, l graph.Launch, a graph.Arg) int64 {
-	of := func(t *graph.Node) int64 { return t.Type.Bytes(t.Shape.Size()) }
+// boundBytes is the size of what a variable of a kernel is bound to, as far as the kernel reads or writes it.
+func boundBytes(n *graph.Node, l graph.Launch, b graph.Bind) int64 {
+	a := b.Arg
+	if b.Elements < 0 {
+		return 0
+	}
+	of := func(t *graph.Node) int64 {
+		if b.Elements > 0 {
+			return t.Type.Bytes(b.Elements)
+		}
+		return t.Type.Bytes(t.Shape.Size())
+	}
 	if i, ok := a.Input(); ok {
 		return of(n.Inputs[i])
 	}
 	if i, ok := a.Result(); ok {
 		return of(n.All()[i])
+	}
+	if b.Elements > 0 {
+		return int64(b.Elements) * wordBytes
 	}
 	i, _ := a.Scratch()
 	return int64(l.Scratch[i]) * wordBytes

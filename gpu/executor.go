@@ -167,29 +167,12 @@ func (e *Executor) kernel(n *graph.Node, s *graph.Dispatch) (*shaders.Source, []
 	if err != nil {
 		return nil, nil, err
 	}
-	var binds []shaders.Binding
-	for _, b := range s.Binds {
-		v, err := src.Storage(b.Var)
-		if err != nil {
-			return nil, nil, err
-		}
-		binds = append(binds, v)
+	binds, err := bindingsOf(src, s)
+	if err != nil {
+		return nil, nil, err
 	}
-	if n := len(binds); n > e.dev.adapter.Limits.StorageBuffers {
+	if n := len(s.Binds); n > e.dev.adapter.Limits.StorageBuffers {
 		return nil, nil, fmt.Errorf("gpu: %s/%s binds %d storage buffers, %v allows %d", s.Shader, s.Entry, n, e.dev.adapter, e.dev.adapter.Limits.StorageBuffers)
-	}
-	if s.Params != nil {
-		if err := src.CheckParams(s.Params); err != nil {
-			return nil, nil, err
-		}
-		u, err := src.Uniform()
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(src.Fields)*wordBytes > paramAlign {
-			return nil, nil, fmt.Errorf("gpu: %s/%s has more than %d bytes of parameters", s.Shader, s.Entry, paramAlign)
-		}
-		binds = append(binds, u)
 	}
 	for _, g := range s.Groups {
 		if g < 1 || g > e.dev.adapter.Limits.Workgroups {

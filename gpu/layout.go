@@ -35,7 +35,7 @@ type layout struct {
 
 // plan launches every node and assigns its memory. It refuses what does not fit.
 func (d *Device) plan(g *graph.Graph, opt graph.PlanOptions) (*layout, error) {
-	class := d.adapter.Class
+	class := d.adapter.Kernels
 	if opt.Class != nil {
 		class = *opt.Class
 	}

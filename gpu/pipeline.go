@@ -84,6 +84,31 @@ func compileError(src *shaders.Source, err error) error {
 	return fmt.Errorf("gpu: %s.wgsl, entry point %s: %w\n%s", src.File, src.Entry, err, shaders.Numbered(src.Text))
 }
 
+// bindingsOf finds the variables that a dispatch binds in its text, the parameters last.
+func bindingsOf(src *shaders.Source, s *graph.Dispatch) (binds []shaders.Binding, err error) {
+	for _, b := range s.Binds {
+		v, err := src.Storage(b.Var)
+		if err != nil {
+			return nil, err
+		}
+		binds = append(binds, v)
+	}
+	if s.Params == nil {
+		return binds, nil
+	}
+	if err := src.CheckParams(s.Params); err != nil {
+		return nil, err
+	}
+	u, err := src.Uniform()
+	if err != nil {
+		return nil, err
+	}
+	if len(src.Fields)*wordBytes > paramAlign {
+		return nil, fmt.Errorf("gpu: %s/%s has more than %d bytes of parameters", s.Shader, s.Entry, paramAlign)
+	}
+	return append(binds, u), nil
+}
+
 // uniformBytes is the size of a struct of parameters, which some compilers pad to 16 bytes.
 func uniformBytes(fields int) uint64 { return uint64(graph.CeilDiv(fields*wordBytes, 16) * 16) }
 

@@ -29,3 +29,19 @@ func Kernels(n *graph.Node, t graph.Target, dir string) (out []Kernel, err error
 	}
 	return out, nil
 }
+
+// Try makes the pipeline of a kernel without running it: the error is that of the compilers.
+func (d *Device) Try(k Kernel) error {
+	return d.do(func() error {
+		src, err := d.source(&k.Dispatch)
+		if err != nil {
+			return err
+		}
+		binds, err := bindingsOf(src, &k.Dispatch)
+		if err != nil {
+			return err
+		}
+		_, err = d.pipeline(src, binds)
+		return err
+	})
+}

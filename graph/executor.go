@@ -59,6 +59,8 @@ type Store interface {
 type Device interface {
 	// Name is for people: "cpu (2 cores)" or the adapter's name.
 	Name() string
+	// Driver is the version of what drives it, empty where there is nothing but the program.
+	Driver() string
 	// Binding is the greatest number of bytes of one bank, 0 where there is no limit.
 	Binding() int64
 	NewStore() Store

@@ -24,6 +24,7 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 			Failf("graph: %s (built at %s) has no gradient: %s", n.Label(), n.Where, n.Op.NoGrad)
 		}
 		g.where = n.Where
+		made := len(g.Nodes)
 		g.Scope("grad/"+n.Scope, func() {
 			for i, di := range n.Op.Grad(g, n, d) {
 				in := n.Inputs[i]
@@ -34,7 +35,7 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 					Failf("graph: the gradient of %s with respect to input %d has shape %v, the input %v", n.Label(), i, di.Shape, in.Shape)
 				}
 				if sums[in] != nil {
-					di = adder(g, sums[in], di)
+					di = g.sum(sums[in], di, made)
 				}
 				sums[in] = di
 			}
@@ -45,6 +46,18 @@ func (g *Graph) Gradients(y, dy *Node, xs []*Node) []*Node {
 		out[i] = sums[x]
 	}
 	return out
+}
+
+// sum is a + b, made as b is stored where b's operation can do that. Then b itself, which must be none of the first nodes, has
+// no reader and is not computed.
+func (g *Graph) sum(a, b *Node, first int) *Node {
+	r := b.Root()
+	if r.Kind == KindOp && r.ID >= first && r.Op.Onto != nil && g.Readers(r) == 0 {
+		if n := r.Op.Onto(g, r, g.Reshape(a, r.Shape...)); n != nil {
+			return g.Reshape(n, b.Shape...)
+		}
+	}
+	return adder(g, a, b)
 }
 
 // MustShape stops building unless n has the shape want; what names the tensor for the message.

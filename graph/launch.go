@@ -64,6 +64,9 @@ func (a Arg) Scratch() (int, bool) { return a.index, a.kind == argScratch }
 type Bind struct {
 	Var string
 	Arg Arg
+	// Elements that are read or written, to count what is moved; 0 for the whole buffer, and negative for none, where it
+	// stands in for one that there is not.
+	Elements int
 }
 
 // Const replaces the value in the line `const NAME: type = value;` of the WGSL text.

@@ -41,6 +41,9 @@ type Op struct {
 	// there is none at all. dy is the gradient of the first result.
 	Grad   func(g *Graph, n, dy *Node) []*Node
 	NoGrad string
+	// Onto, where set, builds x + n for x of n's shape, made as the operation stores its result, with the bits of a sum that is made
+	// afterwards; nil where it cannot.
+	Onto func(g *Graph, n, x *Node) *Node
 	// Frozen lists inputs without gradient, such as positions and targets.
 	Frozen []int
 	// Launch is the work on a GPU, as data, by the variant that t names.

@@ -37,8 +37,8 @@ func LayerNorm(p *Params, name string, x *graph.Node) *graph.Node {
 
 // Block is one transformer block on x [B,N,D]: x + attn(LN(x)), then x + mlp(LN(x)); the joint projection has no bias, the
 // MLP is four times as wide (Dosovitskiy et al., 2021). It also returns the joint projection [B,N,3D], from which attention
-// probabilities may be read.
-func Block(p *Params, name string, x *graph.Node, heads int) (y, qkv *graph.Node) {
+// probabilities may be read. Where x is [R,D], the rows of sequences of several lengths, these are given.
+func Block(p *Params, name string, x *graph.Node, heads int, sequences ...op.Sequences) (y, qkv *graph.Node) {
 	d := x.Shape.Last()
 	if d%heads != 0 {
 		graph.Failf("%s: %d heads do not divide a width of %d", name, heads, d)
@@ -46,7 +46,7 @@ func Block(p *Params, name string, x *graph.Node, heads int) (y, qkv *graph.Node
 	p.G.Scope("attn", func() {
 		h := LayerNorm(p, name+".norm1", x)
 		qkv = op.MatMul(p.G, h, p.Node(name+".attn.qkv.weight"), nil, false, true)
-		x = linearOnto(p, name+".attn.proj", x, op.Attention(p.G, qkv, heads))
+		x = linearOnto(p, name+".attn.proj", x, op.AttentionOf(p.G, qkv, heads, sequences))
 	})
 	p.G.Scope("mlp", func() {
 		h := LayerNorm(p, name+".norm2", x)

@@ -81,6 +81,33 @@ func (t Encoded) Pooled(g *graph.Graph) *graph.Node { return op.MeanAxis(g, t.Pa
 
 // Encode runs the ViT on the patches of a view; with visible, on those tokens only.
 func (e *Encoder) Encode(view Patches, visible *Visible) Encoded {
+	x, qkv := e.blocks(e.embed(view, visible))
+	return Encoded{x, qkv, e.extra()}
+}
+
+// EncodeBoth runs the ViT on a masked view and another one, whose rows pass through the blocks together: weights are read
+// once, and their gradients are sums over all rows. It gives no joint projections.
+func (e *Encoder) EncodeBoth(masked Patches, visible *Visible, other Patches) (a, b Encoded) {
+	g := e.P.G
+	var rows []*graph.Node
+	var sequences []op.Sequences
+	for _, x := range []*graph.Node{e.embed(masked, visible), e.embed(other, nil)} {
+		s := op.Sequences{Batch: x.Shape[0], Tokens: x.Shape[1]}
+		rows, sequences = append(rows, g.Reshape(x, s.Rows(), e.Dim)), append(sequences, s)
+	}
+	x, _ := e.blocks(op.Concat(g, 0, rows...), sequences...)
+	var parts []Encoded
+	first := 0
+	for _, s := range sequences {
+		part := op.Slice(g, x, 0, first, first+s.Rows())
+		parts = append(parts, Encoded{g.Reshape(part, s.Batch, s.Tokens, e.Dim), nil, e.extra()})
+		first += s.Rows()
+	}
+	return parts[0], parts[1]
+}
+
+// embed gives the tokens of a view [B,extra+N,D].
+func (e *Encoder) embed(view Patches, visible *Visible) *graph.Node {
 	g := e.P.G
 	patches, grid := view.Tokens, view.Grid
 	if patches.Shape[2] != e.PatchDim {
@@ -109,13 +136,18 @@ func (e *Encoder) Encode(view Patches, visible *Visible) Encoded {
 		cls = op.Add(g, cls, op.Slice(g, pos, 0, 0, 1))
 		x = op.Concat(g, 1, op.Spread(g, cls, 0, x.Shape[0], 1), x)
 	}
-	var qkv *graph.Node
+	return x
+}
+
+// blocks gives the tokens after all blocks and the final LayerNorm, and the last block's joint projection.
+func (e *Encoder) blocks(x *graph.Node, sequences ...op.Sequences) (y, qkv *graph.Node) {
+	g := e.P.G
 	for i := 0; i < e.Depth; i++ {
 		g.Scope(fmt.Sprintf("block%d", i), func() {
-			x, qkv = Block(e.P, fmt.Sprintf("%s.%d", e.Blocks, i), x, e.Heads)
+			x, qkv = Block(e.P, fmt.Sprintf("%s.%d", e.Blocks, i), x, e.Heads, sequences...)
 		})
 	}
-	return Encoded{LayerNorm(e.P, e.Name+".encoder_norm", x), qkv, e.extra()}
+	return LayerNorm(e.P, e.Name+".encoder_norm", x), qkv
 }
 
 // TokenAttention reads the last block's attention [B,heads,N] over patch tokens: the class token's row without its own

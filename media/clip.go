@@ -121,6 +121,46 @@ type Source interface {
 	Load(ctx context.Context, i int, span Span) (*Clip, error)
 }
 
+// Request asks for a span of clip Index.
+type Request struct {
+	Index int
+	Span  Span
+}
+
+// Loaded is the answer to a Request, as Load gives it.
+type Loaded struct {
+	Clip *Clip
+	Err  error
+}
+
+// Gatherer is implemented by sources that load several clips together in less time than one by one.
+type Gatherer interface {
+	// Together is how many spans of so many seconds to ask for at a time at most.
+	Together(seconds float64) int
+	// LoadAll answers all requests in their order, each as Load would.
+	LoadAll(ctx context.Context, all []Request) []Loaded
+}
+
+// Together is how many spans of so many seconds to ask a source for at a time.
+func Together(src Source, seconds float64) int {
+	if g, ok := src.(Gatherer); ok {
+		return max(1, g.Together(seconds))
+	}
+	return 1
+}
+
+// LoadAll asks a source for several clips, together where it can.
+func LoadAll(ctx context.Context, src Source, all []Request) []Loaded {
+	if g, ok := src.(Gatherer); ok {
+		return g.LoadAll(ctx, all)
+	}
+	out := make([]Loaded, len(all))
+	for i, r := range all {
+		out[i].Clip, out[i].Err = src.Load(ctx, r.Index, r.Span)
+	}
+	return out
+}
+
 // Modal is implemented by sources that may lack a modality. A source without it has both.
 type Modal interface {
 	// Modalities tells whether the source's clips carry video and audio.
@@ -145,6 +185,21 @@ func SamplesOf(raw []byte) []float32 {
 		}
 	}
 	return wave
+}
+
+// Digested is implemented by sources that can tell whether they are the same as before.
+type Digested interface {
+	// Digest is a short text that is the same for the same clips: it goes by their names, sizes and lengths, and not by where
+	// they lie.
+	Digest() string
+}
+
+// Digest asks the source for its digest; empty where it has none.
+func Digest(src Source) string {
+	if d, ok := src.(Digested); ok {
+		return d.Digest()
+	}
+	return ""
 }
 
 // Corpus is a Source of stored clips.

@@ -101,7 +101,7 @@ func (r *Reader) Read(name string) (Tensor, error) {
 		d.convert(data[at:at+n], part)
 		at += n
 	})
-	return Tensor{e.Shape, data}, err
+	return Tensor{Shape: e.Shape, Data: data}, err
 }
 
 // Verify reads all tensors that have checksums, in constant memory, and compares.

@@ -18,6 +18,36 @@ import (
 type Tensor struct {
 	Shape []int
 	Data  []float32
+	// Fill, where Data is nil, writes the elements to dst when the file is written, so that one tensor at a time is in memory.
+	// It is called twice and must give the same.
+	Fill func(dst []float32) error
+}
+
+// elements is the number that the shape tells.
+func (t Tensor) elements() int {
+	count := 1
+	for _, d := range t.Shape {
+		count *= d
+	}
+	return count
+}
+
+// filled is the tensor with its data, which share memory with the buffer where they had to be asked for.
+func (t Tensor) filled(name string, buf *[]float32) (Tensor, error) {
+	count := t.elements()
+	if t.Data == nil && t.Fill != nil {
+		if cap(*buf) < count {
+			*buf = make([]float32, count)
+		}
+		t.Data = (*buf)[:count]
+		if err := t.Fill(t.Data); err != nil {
+			return t, err
+		}
+	}
+	if count != len(t.Data) {
+		return t, fmt.Errorf("tensor %q has %d elements for shape %v", name, len(t.Data), t.Shape)
+	}
+	return t, nil
 }
 
 // File is the content of one file. The metadata are without the checksums, which are written and verified here.
@@ -80,8 +110,15 @@ func (t Stream) eachChunk(buf []byte, count int, do func([]byte) error) error {
 // Encode writes the file, tensors in order of name, with checksums.
 func (f *File) Encode(w io.Writer) error {
 	streams := map[string]Stream{}
+	var buf []float32
 	for name, t := range f.Tensors {
-		streams[name] = Stream{t.Shape, func(do func([]float32) error) error { return do(t.Data) }}
+		streams[name] = Stream{t.Shape, func(do func([]float32) error) error {
+			whole, err := t.filled(name, &buf)
+			if err != nil {
+				return err
+			}
+			return do(whole.Data)
+		}}
 	}
 	return EncodeStreams(w, f.Metadata, streams)
 }
@@ -97,10 +134,7 @@ func EncodeStreams(w io.Writer, meta map[string]string, tensors map[string]Strea
 	var at int64
 	for _, name := range names {
 		t := tensors[name]
-		count := 1
-		for _, d := range t.Shape {
-			count *= d
-		}
+		count := Tensor{Shape: t.Shape}.elements()
 		counts[name] = count
 		e := entry{name: name, DType: "F32", Shape: t.Shape, Offsets: [2]int64{at, at + 4*int64(count)}}
 		if e.Shape == nil {

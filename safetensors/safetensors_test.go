@@ -14,9 +14,9 @@ func sample() *File {
 	return &File{
 		Metadata: map[string]string{"a": "b"},
 		Tensors: map[string]Tensor{
-			"x":      {[]int{2, 3}, []float32{1, 2, 3, 4, 5, 6}},
-			"scalar": {[]int{}, []float32{7}},
-			"empty":  {[]int{0, 3}, []float32{}},
+			"x":      {Shape: []int{2, 3}, Data: []float32{1, 2, 3, 4, 5, 6}},
+			"scalar": {Shape: []int{}, Data: []float32{7}},
+			"empty":  {Shape: []int{0, 3}, Data: []float32{}},
 		},
 	}
 }
@@ -32,6 +32,34 @@ func TestRoundTrip(t *testing.T) {
 	require.Len(t, left, 1, "a temporary file stayed")
 }
 
+// Tensors that are asked for as they are written share one buffer and give the same file; their errors leave none.
+func TestFill(t *testing.T) {
+	var whole, filled bytes.Buffer
+	f := sample()
+	require.NoError(t, f.Encode(&whole))
+	buffers := map[*float32]bool{}
+	for name, tensor := range f.Tensors {
+		data := tensor.Data
+		f.Tensors[name] = Tensor{Shape: tensor.Shape, Fill: func(dst []float32) error {
+			if len(dst) > 0 {
+				buffers[&dst[0]] = true
+			}
+			copy(dst, data)
+			return nil
+		}}
+	}
+	require.NoError(t, f.Encode(&filled))
+	require.Equal(t, whole.Bytes(), filled.Bytes())
+	require.LessOrEqual(t, len(buffers), 2, "one that grows")
+
+	f.Tensors["x"] = Tensor{Shape: []int{1}, Fill: func([]float32) error { return os.ErrClosed }}
+	path := filepath.Join(t.TempDir(), "f.safetensors")
+	require.ErrorIs(t, f.Save(path), os.ErrClosed)
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 // The bytes of a file with one tensor, laid out by hand from the format's definition. The checksums are those of another
 // program.
 func TestBytes(t *testing.T) {
@@ -39,7 +67,7 @@ func TestBytes(t *testing.T) {
 	want := append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...)
 	want = append(want, 0, 0, 0x80, 0x3f)
 	var b bytes.Buffer
-	require.NoError(t, (&File{Tensors: map[string]Tensor{"x": {[]int{1}, []float32{1}}}}).Encode(&b))
+	require.NoError(t, (&File{Tensors: map[string]Tensor{"x": {Shape: []int{1}, Data: []float32{1}}}}).Encode(&b))
 	require.Equal(t, want, b.Bytes())
 }
 
@@ -113,7 +141,7 @@ func TestReplaceKeepsThePrevious(t *testing.T) {
 	dir := t.TempDir()
 	path, previous := filepath.Join(dir, "f.safetensors"), filepath.Join(dir, "previous.safetensors")
 	for i := range 4 {
-		f := &File{Tensors: map[string]Tensor{"x": {[]int{1}, []float32{float32(i)}}}}
+		f := &File{Tensors: map[string]Tensor{"x": {Shape: []int{1}, Data: []float32{float32(i)}}}}
 		require.NoError(t, f.Replace(path, previous))
 		for p, want := range map[string]int{path: i, previous: i - 1} {
 			if want < 0 {

@@ -8,6 +8,7 @@ const WIDTH: u32 = 8u; // of a head, divided by 4; at most 16
 struct Params {
     tokens: u32,
     heads: u32,
+    start: u32, // the first row
     scale: f32,
 }
 
@@ -24,7 +25,7 @@ fn fused(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let row = group.x * 64u + t;
     let last = params.tokens - 1u;
     let dim = params.heads * WIDTH;
-    let base = group.z * params.tokens * 3u * dim + group.y * WIDTH;
+    let base = (params.start + group.z * params.tokens) * 3u * dim + group.y * WIDTH;
     var q: array<vec4<f32>, 16>;
     var o: array<vec4<f32>, 16>;
     for (var i = 0u; i < WIDTH; i++) {
@@ -67,10 +68,10 @@ fn fused(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         }
     }
     if (row < params.tokens) {
-        let out = (group.z * params.tokens + row) * dim + group.y * WIDTH;
+        let out = (params.start + group.z * params.tokens + row) * dim + group.y * WIDTH;
         for (var i = 0u; i < WIDTH; i++) {
             y[out + i] = o[i] / sum;
         }
-        lse[(group.z * params.heads + group.y) * params.tokens + row] = peak + log(sum);
+        lse[params.start * params.heads + (group.z * params.heads + group.y) * params.tokens + row] = peak + log(sum);
     }
 }

@@ -13,3 +13,8 @@ fn strip_of(group: u32, t: u32, chunks: u32, width: u32) -> vec4<u32> {
 fn column_sum(v: f32, t: u32) -> f32 {
     return v;
 }
+
+// column_pair is column_sum of two figures.
+fn column_pair(v: vec2<f32>, t: u32) -> vec2<f32> {
+    return v;
+}

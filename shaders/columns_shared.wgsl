@@ -19,3 +19,13 @@ fn column_sum(v: f32, t: u32) -> f32 {
     let c = t & 15u;
     return (column_figures[c] + column_figures[c + 16u]) + (column_figures[c + 32u] + column_figures[c + 48u]);
 }
+
+var<workgroup> column_pairs: array<vec2<f32>, 64>;
+
+// column_pair is column_sum of two figures.
+fn column_pair(v: vec2<f32>, t: u32) -> vec2<f32> {
+    column_pairs[t] = v;
+    workgroupBarrier();
+    let c = t & 15u;
+    return (column_pairs[c] + column_pairs[c + 16u]) + (column_pairs[c + 32u] + column_pairs[c + 48u]);
+}

@@ -1,10 +1,10 @@
 // y = (x - mean) · scale · gain + bias per row, with scale = 1/√(var + eps) (biased), and its gradients.
 //
-// x, y, dy and dx are [rows, width], gain and bias [width], stats [rows, 2] (mean, scale). Without an affine part, gain and
-// bias are bound to x and not read. A row is the work of one thread or of one workgroup, by the include.
+// x, y, dy, dx and onto are [rows, width], gain and bias [width], stats [rows, 2] (mean, scale). Without an affine part, gain and
+// bias are bound to x and not read; so is onto where there is none. A row is the work of one thread or of one workgroup, by the include.
 struct Params {
     rows: u32, width: u32,
-    chunks: u32, // of rows, for the gradient of gain
+    chunks: u32, // of rows, for the gradients of gain and bias
     eps: f32,
 }
 
@@ -16,9 +16,13 @@ struct Params {
 @group(0) @binding(5) var<storage, read> dy: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
 @group(0) @binding(7) var<storage, read_write> found: array<f32>; // statistics, as layernorm finds them
+@group(0) @binding(8) var<storage, read> onto: array<f32>;
+@group(0) @binding(9) var<storage, read_write> more: array<f32>; // y for bias
 
 // AFFINE is true with gain and bias. It is no parameter, since CPUs run both sides of a branch.
 const AFFINE: bool = true;
+// ONTO is true where the gradient is added to another.
+const ONTO: bool = false;
 
 //!include grid
 //!include sums
@@ -58,7 +62,7 @@ fn layernorm(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num
     }
 }
 
-// With d = dy·gain and h = (x - mean)·scale: dx = scale · (d - mean(d) - h·mean(d·h)).
+// With d = dy·gain and h = (x - mean)·scale: dx = scale · (d - mean(d) - h·mean(d·h)) (+ onto).
 @compute @workgroup_size(64)
 fn layernorm_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
     let row = row_of(group_of(wid, num), t);
@@ -79,22 +83,49 @@ fn layernorm_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
     for (var c = lane_of(t); c < params.width; c += LANES) {
         var d = dy[base + c];
         if (AFFINE) { d *= gain[c]; }
-        y[base + c] = scale * (d - mean_d - (x[base + c] - mean) * scale * mean_h);
+        var v = scale * (d - mean_d - (x[base + c] - mean) * scale * mean_h);
+        if (ONTO) { v = onto[base + c] + v; }
+        y[base + c] = v;
     }
 }
 
-// A column's threads sum dy · (x - mean) · scale over a chunk of its rows; y is [chunks, width].
+// A column's threads sum dy · (x - mean) · scale and dy over a chunk of its rows; y and more are [chunks, width].
 @compute @workgroup_size(64)
-fn layernorm_grad_gain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+fn layernorm_grad_affine(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
     let at = strip_of(group_of(wid, num), t, params.chunks, params.width);
     let live = at.x == 0u && at.z < params.width;
-    var sum: Sum;
+    var gains: Sum;
+    var biases: Sum;
     if (live) {
         for (var r = at.y * COLUMN_LANES + at.w; r < params.rows; r += params.chunks * COLUMN_LANES) {
             let e = r * params.width + at.z;
-            sum = plus(sum, dy[e] * ((x[e] - stats[2u * r]) * stats[2u * r + 1u]));
+            gains = plus(gains, dy[e] * ((x[e] - stats[2u * r]) * stats[2u * r + 1u]));
+            biases = plus(biases, dy[e]);
         }
     }
-    let all = column_sum(sum_of(sum), t);
-    if (live && at.w == 0u) { y[at.y * params.width + at.z] = all; }
+    let all = column_pair(vec2<f32>(sum_of(gains), sum_of(biases)), t);
+    if (live && at.w == 0u) {
+        y[at.y * params.width + at.z] = all.x;
+        more[at.y * params.width + at.z] = all.y;
+    }
+}
+
+// The sums over rows of x to y, and of dy to more.
+@compute @workgroup_size(64)
+fn sum_pairs(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) num: vec3<u32>, @builtin(local_invocation_index) t: u32) {
+    let at = strip_of(group_of(wid, num), t, 1u, params.width);
+    let live = at.x == 0u && at.z < params.width;
+    var gains: Sum;
+    var biases: Sum;
+    if (live) {
+        for (var r = at.w; r < params.rows; r += COLUMN_LANES) {
+            gains = plus(gains, x[r * params.width + at.z]);
+            biases = plus(biases, dy[r * params.width + at.z]);
+        }
+    }
+    let all = column_pair(vec2<f32>(sum_of(gains), sum_of(biases)), t);
+    if (live && at.w == 0u) {
+        y[at.z] = all.x;
+        more[at.z] = all.y;
+    }
 }

@@ -327,7 +327,8 @@ func quarter(vec bool, format string, args ...any) string {
 }
 
 // shared writes the kernels with tiles in workgroup memory. A tile is kept as rows of vec4s, one row for each k: indices
-// are clamped one by one where the compiler guards them, so that loads of single words cannot be merged. A thread's rows and
+// are clamped one by one where the compiler guards them, so that loads of single words cannot be merged. Rows lie in twos, the
+// turns of the inner loop, since the second then lies at a known distance from the first. A thread's rows and
 // columns are groups of four, as far apart as there are threads, so that neighbouring threads read neighbouring vec4s.
 func (m matmul) shared(w *writer) {
 	bm, bn := m.down*m.rows, m.across*m.cols
@@ -340,7 +341,7 @@ func (m matmul) shared(w *writer) {
 		a.reg, b.reg = "s", "s" // no thread fills both: they share the registers
 	}
 	for _, t := range tiles {
-		w.line("var<workgroup> tile_%s: array<array<vec4<f32>, %d>, %d>;", t.name, t.quads(), tileK)
+		w.line("var<workgroup> tile_%s: array<array<array<vec4<f32>, %d>, %d>, %d>;", t.name, t.quads(), tileUnroll, tileK/tileUnroll)
 	}
 	w.line("// A workgroup computes %d x %d elements of C through tiles of depth %d, a thread %d x %d of them.", bm, bn, tileK, m.rows, m.cols)
 	w.line("@compute @workgroup_size(%d)", threads)
@@ -380,24 +381,20 @@ func (m matmul) shared(w *writer) {
 			t.load(w, "        ", "next")
 		}
 	}
-	w.line("        for (var kk = 0u; kk < %du; kk += %du) {", tileK, tileUnroll)
+	w.line("        for (var kk = 0u; kk < %du; kk++) {", tileK/tileUnroll)
 	for _, t := range tiles {
 		if t.along {
 			w.line("            let p%s = %s;", t.name, t.at)
 		} else {
-			w.line("            let p%s = %s ^ ((kk >> 1u) & 6u);", t.name, t.at)
+			w.line("            let p%s = %s ^ (kk & 6u);", t.name, t.at)
 		}
 	}
 	for u := range tileUnroll {
-		row := "kk"
-		if u > 0 {
-			row = fmt.Sprintf("kk + %du", u)
-		}
 		for g := range m.rows / 4 {
-			w.line("            let u%d_%d = tile_a[%s][%s];", u, g, row, plus("pa", g*m.down))
+			w.line("            let u%d_%d = tile_a[kk][%d][%s];", u, g, u, plus("pa", g*m.down))
 		}
 		for q := range quads {
-			w.line("            let v%d_%d = tile_b[%s][%s];", u, q, row, plus("pb", q*m.across))
+			w.line("            let v%d_%d = tile_b[kk][%d][%s];", u, q, u, plus("pb", q*m.across))
 		}
 		for i := range m.rows {
 			for q := range quads {
@@ -611,12 +608,13 @@ func (t *tile) store(w *writer) {
 			x += fmt.Sprintf(" ^ ((d%s%d >> 1u) & 6u)", n, r)
 		}
 		if !t.blocks() {
-			w.line("%stile_%s[d%s%d][%s] = g%s%d;", indent, t.name, n, r, x, n, r)
+			w.line("%stile_%s[d%s%d / %du][d%s%d %% %du][%s] = g%s%d;", indent, t.name, n, r, tileUnroll, n, r, tileUnroll, x, n, r)
 			continue
 		}
 		g := t.fetched(r)
 		for i, e := range component {
-			w.line("%stile_%s[%s][%s] = vec4<f32>(%s.%s, %s.%s, %s.%s, %s.%s);", indent, t.name, plus(fmt.Sprintf("d%s%d", n, r), i), x,
+			row := plus(fmt.Sprintf("d%s%d / %du", n, r, tileUnroll), i/tileUnroll)
+			w.line("%stile_%s[%s][%d][%s] = vec4<f32>(%s.%s, %s.%s, %s.%s, %s.%s);", indent, t.name, row, i%tileUnroll, x,
 				g[0], e, g[1], e, g[2], e, g[3], e)
 		}
 	}

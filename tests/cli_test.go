@@ -99,6 +99,13 @@ func (r result) succeeds(t *testing.T) {
 	require.Equal(t, 0, r.code, "stdout: %s\nstderr: %s", r.stdout, r.stderr)
 }
 
+// good is a result that must have succeeded.
+func (r result) good(t *testing.T) result {
+	t.Helper()
+	r.succeeds(t)
+	return r
+}
+
 // small are the flags of a run that takes about a second.
 func small(steps int, out string, more ...string) []string {
 	return append([]string{"train", "--device", "cpu", "--batch", "2", "--workers", "1", "--steps", fmt.Sprint(steps), "--out", out}, more...)
@@ -107,7 +114,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "retrieve", "embed", "export", "devices", "check", "check step", "check golden", "bench", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "retrieve", "embed", "export", "ablate", "devices", "check", "check step", "check golden", "bench", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -162,6 +169,11 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"probe --folds 3 --seeds 2 x", "--folds"},
 		{"probe --c 0 x", "--c"},
 		{"probe --spans 0 x", "--spans"},
+		{"ablate --seeds 0", "--seeds 0"},
+		{"ablate --row fast", "a.b=value"},
+		{"ablate --row a=b", "is no setting"},
+		{"ablate --json --markdown", "one of them"},
+		{"ablate --label action", "--label is for files"},
 		{"check --op nonsense", "matmul"},
 		{"check steps", "check step"},
 		{"check step --batch 0", "--batch 0"},

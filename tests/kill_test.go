@@ -19,38 +19,76 @@ import (
 )
 
 // A run that is killed at any moment, again and again, ends with the bytes of one that was left alone, and with one line of
-// metrics for every step.
+// metrics for every step: on generated clips, on real files, and on a GPU.
 func TestKillAtRandomMoments(t *testing.T) {
 	kills, steps := 4, 20
 	if long() {
 		kills, steps = 60, 300
 	}
+	killed(t, kills, steps, "--device", "cpu")
+}
+
+func TestKillWithRealFiles(t *testing.T) {
+	kills, steps, clips := 2, 10, 8
+	if long() {
+		kills, steps, clips = 60, 240, 60 // so many that an index is kept
+	}
+	data := filepath.Join(t.TempDir(), "clips")
+	realClips(t, data, clips)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(t.TempDir(), "cache"))
+	killed(t, kills, steps, "--device", "cpu", "--data", data)
+}
+
+func TestKillOnGPU(t *testing.T) {
+	openGPU(t)
+	kills, steps := 1, 6
+	if long() {
+		kills, steps = 10, 60
+	}
+	killed(t, kills, steps, "--device", "gpu")
+}
+
+// killed kills a run of so many steps as often, and compares. What is given chooses device and clips.
+func killed(t *testing.T, kills, steps int, given ...string) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
-	began := time.Now()
-	undisturbed := exec.Command(program, small(steps, "straight")...)
-	undisturbed.Dir = dir
-	require.NoError(t, undisturbed.Run())
-	// A start takes most of a second at worst; kills come during it too.
-	most := max(3*time.Since(began)/time.Duration(kills), time.Second)
-	out := filepath.Join(dir, "run")
-	args := func() []string {
-		if _, err := os.Lstat(checkpointIn(out)); err != nil {
-			return small(steps, out, "--save-every", "1")
-		}
-		return []string{"train", "--resume", "--device", "cpu", "--workers", "1", "--save-every", fmt.Sprint(1 + r.IntN(3)), "--out", out}
+	args := func(steps int, out string) []string {
+		return append([]string{"train", "--config", narrow(t, dir), "--batch", "2", "--workers", "1", "--steps", fmt.Sprint(steps), "--out", filepath.Join(dir, out)}, given...)
 	}
+	alone := func(steps int, out string) time.Duration {
+		began := time.Now()
+		text, err := exec.Command(program, args(steps, out)...).CombinedOutput()
+		require.NoError(t, err, "%s", text)
+		return time.Since(began)
+	}
+	whole := alone(steps, "straight") // in which kernels are compiled and files looked at, once
+	most := whole
+	if long() {
+		// Kills come during the start too.
+		start := alone(1, "start")
+		most = start + max(3*(whole-start)/time.Duration(kills), start/2)
+	}
+	out := filepath.Join(dir, "run")
+	next := func() []string {
+		if _, err := os.Lstat(checkpointIn(out)); err != nil {
+			return append(args(steps, "run"), "--save-every", "1")
+		}
+		return []string{"train", "--resume", "--device", given[1], "--workers", "1", "--save-every", fmt.Sprint(1 + r.IntN(3)), "--out", out}
+	}
+	done := 0
 	for k := 0; k < kills; {
-		cmd := exec.Command(program, args()...)
+		cmd := exec.Command(program, next()...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		require.NoError(t, cmd.Start())
 		time.Sleep(time.Duration(r.Int64N(int64(most))))
 		require.NoError(t, cmd.Process.Kill())
 		if err := cmd.Wait(); err == nil {
-			break // it was over
+			done = steps // it was over
+			break
 		}
 		require.Equal(t, -1, cmd.ProcessState.ExitCode(), "%s", &stderr)
 		k++
@@ -60,12 +98,15 @@ func TestKillAtRandomMoments(t *testing.T) {
 		l, err := xkd.LoadCheckpoint(checkpointIn(out))
 		require.NoError(t, err)
 		t.Logf("kill %d: %d steps are saved", k, l.Done)
-		if l.Done == steps {
+		require.GreaterOrEqual(t, l.Done, done)
+		done = l.Done
+		require.NoError(t, l.Close())
+		if done == steps {
 			break
 		}
 	}
-	if l, err := xkd.LoadCheckpoint(checkpointIn(out)); err != nil || l.Done < steps {
-		xkdIn(t, "", args()...).succeeds(t)
+	if done < steps {
+		xkdIn(t, "", next()...).succeeds(t)
 	}
 	want, err := os.ReadFile(checkpointIn(filepath.Join(dir, "straight")))
 	require.NoError(t, err)
@@ -73,6 +114,9 @@ func TestKillAtRandomMoments(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(want, got), "the checkpoint's bytes")
 	requireMetrics(t, out, steps)
+	left, err := filepath.Glob(filepath.Join(out, ".*.part"))
+	require.NoError(t, err)
+	require.Empty(t, left, "half-written files")
 }
 
 // requireMetrics sees that a run's metrics have every step once, in order.

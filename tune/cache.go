@@ -47,7 +47,7 @@ func Folder() (string, error) {
 func OpenCache(folder string, a gpu.Adapter) (*Cache, error) {
 	id := sha256.Sum256([]byte(a.Name + "\n" + a.Backend + "\n" + a.Driver))
 	c := &Cache{file: filepath.Join(folder, fmt.Sprintf("%x.json", id[:8]))}
-	data, err := os.ReadFile(c.file)
+	data, err := readFile(c.file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -55,6 +55,19 @@ func OpenCache(folder string, a gpu.Adapter) (*Cache, error) {
 		*c = Cache{Adapter: a.Name, Backend: a.Backend, Driver: a.Driver, Choices: map[string]Choice{}, file: c.file}
 	}
 	return c, nil
+}
+
+// maxCache bounds what is read of a cache.
+const maxCache = 64 << 20
+
+// readFile reads a regular file; one that is longer is cut, and so damaged.
+func readFile(path string) ([]byte, error) {
+	f, err := files.OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxCache))
 }
 
 // File is where the cache is kept.
@@ -103,7 +116,7 @@ func (c *Cache) Graph(ctx context.Context, dev *gpu.Device, g *graph.Graph, agai
 		if progress != nil {
 			progress(i, len(tasks))
 		}
-		kernels, err := stamp(t, dev.Adapter().Class)
+		kernels, err := stamp(t, dev.Adapter().Kernels)
 		if err != nil {
 			return r, err
 		}
@@ -158,7 +171,7 @@ func (t *tuned) choose(n *graph.Node, variants []string) string {
 	v, seen := t.known[k]
 	if !seen {
 		task := &Task{Key: k, Variants: variants, node: n}
-		if ok, err := t.cache.Known(task, t.Adapter().Class); ok && err == nil && t.cache.Choices[k].Use {
+		if ok, err := t.cache.Known(task, t.Adapter().Kernels); ok && err == nil && t.cache.Choices[k].Use {
 			v = t.cache.Choices[k].Variant
 		}
 		t.known[k] = v

@@ -22,6 +22,7 @@ const (
 	metaPlan   = "xkd.plan" // of earlier versions: see legacy.go
 	metaStep   = "xkd.step"
 	metaData   = "xkd.data"
+	metaFrom   = "xkd.provenance"
 )
 
 // aliases are the further keys under which the released state dict holds a tensor: the head's shared LayerNorm, and shared
@@ -41,18 +42,23 @@ func (c Config) aliases(name string) []string {
 	return out
 }
 
-// Checkpoint reads the trainer's whole state: the model under the released code's state-dict names, AdamW's moments under
-// adam_m/ and adam_v/, and in the metadata the configuration and the number of steps.
+// Checkpoint is the trainer's whole state: the model under the released code's state-dict names, AdamW's moments under
+// adam_m/ and adam_v/, and in the metadata the configuration and the number of steps. Its tensors are read from the device
+// one by one as the file is written, which is to happen before the next step.
 func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 	config, err := json.Marshal(t.Config)
 	if err != nil {
 		return nil, err
 	}
+	provenance, err := json.Marshal(t.Provenance())
+	if err != nil {
+		return nil, err
+	}
 	f := &safetensors.File{
-		Metadata: map[string]string{metaConfig: string(config), metaStep: strconv.Itoa(t.done)},
+		Metadata: map[string]string{metaConfig: string(config), metaStep: strconv.Itoa(t.done), metaFrom: string(provenance)},
 		Tensors:  map[string]safetensors.Tensor{},
 	}
-	if p := placesOf(t.Config.Data, t.clips); p != nil {
+	if p := placesOf(t.Config.Data, t.clips, t.digest); p != nil {
 		text, err := json.Marshal(p)
 		if err != nil {
 			return nil, err
@@ -60,11 +66,12 @@ func (t *Trainer) Checkpoint() (*safetensors.File, error) {
 		f.Metadata[metaData] = string(text)
 	}
 	for _, n := range t.Step.Kept() {
-		data := make([]float32, n.Shape.Size())
-		if err := t.exec.Read(n, data); err != nil {
-			return nil, err
-		}
-		tensor := safetensors.Tensor{Shape: n.Shape, Data: data}
+		tensor := safetensors.Tensor{Shape: n.Shape, Fill: func(dst []float32) error {
+			if err := t.exec.Read(n, dst); err != nil {
+				return err
+			}
+			return t.checkTensor(n, dst)
+		}}
 		f.Tensors[n.Name] = tensor
 		for _, alias := range t.Config.aliases(n.Name) {
 			f.Tensors[alias] = tensor
@@ -83,10 +90,11 @@ func (t *Trainer) saveKeeping(path, previous string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.checkWeights(f); err != nil {
-		return err
+	err = f.Replace(path, previous)
+	if d := (*DivergedError)(nil); errors.As(err, &d) {
+		return t.worst(d)
 	}
-	return f.Replace(path, previous)
+	return err
 }
 
 // Loaded is a checkpoint: what its header says, verified, and the open file, of which tensors are read when they are needed.
@@ -102,8 +110,10 @@ type Loaded struct {
 	keys                     map[string]string // names in the file by those of training; nil where they are the same
 	told                     bool              // what the tensors do not say stands in the file
 	holds                    [2][2]bool        // encoders, by modality and role, where keys are there
-	places                   *places
-	stale                    error // why it can be probed but not resumed
+	// Provenance is what made the weights; nil in files of earlier versions.
+	Provenance *Provenance
+	places     *places
+	stale      error // why it can be probed but not resumed
 }
 
 // key is a tensor's name in the file.
@@ -206,6 +216,11 @@ func loadCheckpoint(path string, settings []string) (l *Loaded, err error) {
 	if l.Done, err = strconv.Atoi(f.Metadata[metaStep]); err != nil || l.Done < 0 || l.Done > maxSteps {
 		return nil, fmt.Errorf("%w: %s: the step count in its metadata is %q", ErrDamaged, path, f.Metadata[metaStep])
 	}
+	if text, ok := f.Metadata[metaFrom]; ok {
+		if err := json.Unmarshal([]byte(text), &l.Provenance); err != nil {
+			return nil, fmt.Errorf("%w: %s: the provenance in its metadata cannot be read: %q", ErrDamaged, path, text)
+		}
+	}
 	if text, ok := f.Metadata[metaData]; ok {
 		if err := json.Unmarshal([]byte(text), &l.places); err != nil || l.places == nil || l.places.Clips < 0 {
 			return nil, fmt.Errorf("%w: %s: the data's place in its metadata cannot be read: %q", ErrDamaged, path, text)
@@ -223,14 +238,16 @@ type places struct {
 	Path  string `json:"path"`           // absolute
 	Root  string `json:"root,omitempty"` // absolute
 	Clips int    `json:"clips,omitempty"`
+	// Digest is media.Digest of them.
+	Digest string `json:"digest,omitempty"`
 }
 
 // placesOf is nil for generated clips, which lie nowhere.
-func placesOf(d Data, clips int) *places {
+func placesOf(d Data, clips int, digest string) *places {
 	if d.Path == SyntheticData {
 		return nil
 	}
-	p := &places{Path: absolute(d.Path), Clips: clips}
+	p := &places{Path: absolute(d.Path), Clips: clips, Digest: digest}
 	if d.Root != "" {
 		p.Root = absolute(d.Root)
 	}
@@ -250,6 +267,14 @@ func (l *Loaded) Began() string {
 		return ""
 	}
 	return l.places.Path
+}
+
+// digest is that of the clips; empty where it is not known.
+func (l *Loaded) digest() string {
+	if l.places == nil {
+		return ""
+	}
+	return l.places.Digest
 }
 
 // Data is the configuration's, with paths that lead to the same clips from the present folder as from the one in which the
@@ -294,9 +319,9 @@ func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
 	return t.Data, l.checkLoaded(n.Name, t.Data)
 }
 
-// movable are the settings that a resumed run may change: its length, where the same clips stand now, and the learning rate,
-// which is what helps a run that has diverged.
-var movable = []string{"train.steps", "data.path", "data.root", "optimizer.lr"}
+// movable are the settings that a resumed run may change: its length, where the same clips stand now, how many of them may
+// fail, and the learning rate, which is what helps a run that has diverged.
+var movable = []string{"train.steps", "data.path", "data.root", "data.most_lost", "optimizer.lr"}
 
 // Contradictions are the settings in which a run differs from the checkpoint that it would go on from, besides those that a
 // resumed run may change.
@@ -329,7 +354,7 @@ func (t *Trainer) Resume(l *Loaded) error {
 			break // one missing tensor is message enough
 		}
 	}
-	t.done, t.clips = l.Done, l.Clips
+	t.done, t.clips, t.digest = l.Done, l.Clips, l.digest()
 	return errors.Join(errs...)
 }
 

@@ -13,10 +13,11 @@ const (
 	MATS = "xkd_mats"
 )
 
-// How cross-modal attention refines the teachers' features, and which view the teachers see.
+// How cross-modal attention refines the teachers' features, if at all, and which view the teachers see.
 const (
 	RefineMean    = "mean"
 	RefineSoftmax = "softmax"
+	RefineNone    = "none"
 	TeacherGlobal = "global"
 	TeacherLocal0 = "local0"
 )
@@ -60,6 +61,7 @@ type Data struct {
 	Split     string    `json:"split"`
 	Fold      int       `json:"fold"`
 	Root      string    `json:"root"`
+	MostLost  float64   `json:"most_lost"`
 	Synthetic Synthetic `json:"synthetic"`
 }
 
@@ -68,8 +70,13 @@ type Synthetic struct {
 	Clips      int     `json:"clips"`
 	Classes    int     `json:"classes"`
 	Difficulty float64 `json:"difficulty"`
+	Clutter    float64 `json:"clutter"`          // of texture, noise and distractors alone; SameDifficulty for the same
+	Sound      float64 `json:"sound_difficulty"` // of the sound alone; SameDifficulty for the same
 	Seed       uint64  `json:"seed"`
 }
+
+// SameDifficulty is the value of Synthetic.Clutter and Synthetic.Sound that stands for Synthetic.Difficulty.
+const SameDifficulty = -1
 
 // Views are the shapes of what the networks see, and how it is cut from a clip.
 type Views struct {

@@ -35,7 +35,7 @@ func TestEveryConfigurationBuilds(t *testing.T) {
 	}
 	for _, variant := range []string{XKD, MAS, MATS} {
 		for _, cls := range []bool{true, false} {
-			for _, refine := range []string{RefineMean, RefineSoftmax} {
+			for _, refine := range []string{RefineMean, RefineSoftmax, RefineNone} {
 				for _, view := range []string{TeacherGlobal, TeacherLocal0} {
 					for _, locals := range [][2]int{{0, 0}, {1, 1}, {3, 1}, {0, 2}} {
 						c, err := Default("nano", variant)

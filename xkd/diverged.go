@@ -1,16 +1,19 @@
 package xkd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"goxkd/graph"
+	"goxkd/layers"
 	"goxkd/media/views"
 	"goxkd/safetensors"
 )
@@ -102,22 +105,42 @@ func (t *Trainer) checkNorms() error {
 	return nil
 }
 
-// checkWeights looks at what is about to be saved.
-func (t *Trainer) checkWeights(f *safetensors.File) error {
-	for _, n := range t.Step.Kept() {
-		data := f.Tensors[n.Name].Data
-		if i := notFinite(data); i >= 0 {
-			return &DivergedError{Step: t.done, What: n.Name, Value: data[i], Micro: -1, LR: t.Config.Optimizer.LR}
-		}
+// checkTensor looks at a state that is about to be saved.
+func (t *Trainer) checkTensor(n *graph.Node, data []float32) error {
+	d := &DivergedError{Step: t.done, What: n.Name, Micro: -1, LR: t.Config.Optimizer.LR}
+	if i := notFinite(data); i >= 0 {
+		d.Value = data[i]
+		return d
 	}
-	for _, q := range t.Step.Params {
-		for _, v := range f.Tensors[q.Name].Data {
-			if math.Abs(float64(v)) > maxWeight {
-				return &DivergedError{Step: t.done, What: q.Name, Value: v, Micro: -1, LR: t.Config.Optimizer.LR, Limit: maxWeight}
-			}
+	if !slices.ContainsFunc(t.Step.Params, func(q *layers.Param) bool { return q.Name == n.Name }) {
+		return nil
+	}
+	for _, v := range data {
+		if math.Abs(float64(v)) > maxWeight {
+			d.Value, d.Limit = v, maxWeight
+			return d
 		}
 	}
 	return nil
+}
+
+// worst names the first bad state in the step's order, weights before moments, and what is not finite before what is large.
+// found is one of them.
+func (t *Trainer) worst(found *DivergedError) error {
+	var large error
+	for _, n := range t.Step.Kept() {
+		data := make([]float32, n.Shape.Size())
+		if err := t.exec.Read(n, data); err != nil {
+			return errors.Join(found, err)
+		}
+		d := (*DivergedError)(nil)
+		if err := t.checkTensor(n, data); errors.As(err, &d) && d.Limit == 0 {
+			return err
+		} else if large == nil {
+			large = err
+		}
+	}
+	return cmp.Or(large, error(found))
 }
 
 // diverged completes an error of a step, if it is one that diverged, and leaves the step's views in the run's folder.

@@ -46,7 +46,11 @@ func (x extractor) extract(ctx context.Context) (features [2][][][]float64, used
 			return features, nil, nil, err
 		}
 		defer encoders[m].Close()
-		features[m] = make([][][]float64, len(x.checkpoints)+x.opt.Seeds)
+		networks := len(x.checkpoints)
+		if !x.opt.TrainedOnly {
+			networks += x.opt.Seeds
+		}
+		features[m] = make([][][]float64, networks)
 	}
 	chunk, n := chunk(x.config), x.src.Len()
 	for at := 0; at < n; at += chunk {

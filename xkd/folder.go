@@ -102,7 +102,7 @@ func sweep(dir string) {
 		return // what matters is tried next
 	}
 	for _, e := range entries {
-		for _, prefix := range []string{writeProbe, "." + CheckpointFile + ".", "." + MetricsFile + ".", "." + BadBatchFile + "."} {
+		for _, prefix := range []string{writeProbe, "." + CheckpointFile + ".", "." + MetricsFile + ".", "." + BadBatchFile + ".", "." + RunFile + "."} {
 			if e.Type().IsRegular() && strings.HasPrefix(e.Name(), prefix) {
 				os.Remove(filepath.Join(dir, e.Name()))
 			}

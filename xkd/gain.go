@@ -2,6 +2,9 @@ package xkd
 
 import "math"
 
+// NewScore gives the mean and the deviation of accuracies.
+func NewScore(values []float64) Score { return score(values) }
+
 // Gain is what training adds to a row's accuracy, with the noise that it must exceed to count: two standard errors of the
 // difference. The standard error of each accuracy p is from the spread over the seeds, or, where that is smaller, from
 // counting hits on the test clips, sqrt(p(1-p)/test); figures that do not differ between seeds count once.

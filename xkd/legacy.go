@@ -117,7 +117,7 @@ func convertPlan(text string) (Config, error) {
 		return Config{}, err
 	}
 	old, r := p.Config, p.Recipe
-	c.Data = Data{Path: p.Data, Split: p.Select.Split, Fold: max(1, p.Select.Fold), Root: p.Select.Root, Synthetic: c.Data.Synthetic}
+	c.Data = Data{Path: p.Data, Split: p.Select.Split, Fold: max(1, p.Select.Fold), Root: p.Select.Root, MostLost: c.Data.MostLost, Synthetic: c.Data.Synthetic}
 	c.Views = viewsOf(p.Media)
 	c.Views.Video.Patch, c.Views.Video.Mask = old.Video.Patch, old.Video.Mask
 	c.Views.Audio.Patch, c.Views.Audio.Mask = old.Audio.Patch, old.Audio.Mask
@@ -135,7 +135,7 @@ func convertPlan(text string) (Config, error) {
 	c.EMA = ByModality[Ramp]{r.EMA[Video].ramp(r.Steps), r.EMA[Audio].ramp(r.Steps)}
 	c.Train = Train{Steps: r.Steps, Batch: old.Batch, Accumulate: 1, Seed: r.Seed, FreezeLastLayer: r.FreezeLast}
 	if s := p.Synthetic; p.Data == SyntheticData {
-		c.Data.Synthetic = Synthetic{Clips: s.Clips, Classes: s.Classes, Difficulty: s.Difficulty, Seed: s.Seed}
+		c.Data.Synthetic = Synthetic{Clips: s.Clips, Classes: s.Classes, Difficulty: s.Difficulty, Clutter: SameDifficulty, Sound: SameDifficulty, Seed: s.Seed}
 	}
 	return c, c.Validate()
 }

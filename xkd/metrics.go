@@ -11,18 +11,54 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"goxkd/internal/files"
 )
 
-// metric is one line of the metrics file.
-type metric struct {
+// Metric is one line of the metrics file.
+type Metric struct {
 	Step    int                `json:"step"`
-	Losses  map[string]float32 `json:"losses"`
+	Losses  map[string]float32 `json:"losses"` // by the names of LossNames
 	LR      float64            `json:"lr"`
-	Seconds float64            `json:"seconds"` // since this run began
-	Skipped int                `json:"skipped"`
+	Seconds float64            `json:"seconds"` // since this session of the run began
+	Skipped int                `json:"skipped"` // clips that could not be read, so far
+	// Values are further figures by name, all finite: those of the schedule, of the gradients and of the speed at every step,
+	// of health and of held-out clips now and then (docs/health.md, docs/watch.md).
+	Values map[string]float64 `json:"values,omitempty"`
+}
+
+// ParseMetric reads one line of a metrics file.
+func ParseMetric(line []byte) (Metric, error) {
+	var m Metric
+	err := json.Unmarshal(line, &m)
+	if err == nil && (m.Step < 1 || m.Losses == nil) {
+		err = errors.New("it has no step or no losses")
+	}
+	return m, err
+}
+
+// Series are all figures of the line by name.
+func (m Metric) Series() map[string]float64 {
+	out := map[string]float64{"lr": m.LR, "skipped": float64(m.Skipped)}
+	for name, v := range m.Losses {
+		out[name] = float64(v)
+	}
+	maps.Copy(out, m.Values)
+	return out
+}
+
+// finite leaves out what JSON cannot hold, and keeps six digits of the rest.
+func finite(values map[string]float64) map[string]float64 {
+	for name, v := range values {
+		if v-v != 0 {
+			delete(values, name)
+		} else if short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64); err == nil {
+			values[name] = short
+		}
+	}
+	return values
 }
 
 // Metrics are the losses of a run, read from its metrics file.
@@ -31,38 +67,51 @@ type Metrics struct {
 	Losses map[string][]float64 // by the names of LossNames, one value per step
 }
 
-// LoadMetrics reads a metrics file. The last line may be cut short, as in a run that goes on.
-func LoadMetrics(path string) (*Metrics, error) {
+// EachMetric calls with every line of a metrics file, in order. The last line may be cut short, as in a run that goes on.
+func EachMetric(path string, each func(Metric) error) error {
 	f, err := files.OpenRegular(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	m := &Metrics{Losses: map[string][]float64{}}
 	r := bufio.NewReader(f)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		var one metric
-		if err := json.Unmarshal(line, &one); err != nil {
-			return nil, fmt.Errorf("%s: line %d is no line of a metrics file: %w", path, n, err)
+		m, err := ParseMetric(line)
+		if err != nil {
+			return fmt.Errorf("%s: line %d is no line of a metrics file: %w", path, n, err)
 		}
+		if err := each(m); err != nil {
+			return err
+		}
+	}
+}
+
+// LoadMetrics reads the losses of a metrics file. The last line may be cut short, as in a run that goes on.
+func LoadMetrics(path string) (*Metrics, error) {
+	m := &Metrics{Losses: map[string][]float64{}}
+	err := EachMetric(path, func(one Metric) error {
 		for _, name := range LossNames {
 			v, ok := one.Losses[name]
 			if !ok {
-				return nil, fmt.Errorf("%s: line %d has no %s", path, n, name)
+				return fmt.Errorf("%s: step %d has no %s", path, one.Step, name)
 			}
 			m.Losses[name] = append(m.Losses[name], float64(v))
 		}
 		m.Steps = append(m.Steps, one.Step)
+		return nil
+	})
+	if err == nil && len(m.Steps) == 0 {
+		err = fmt.Errorf("%s has no step yet", path)
 	}
-	if len(m.Steps) == 0 {
-		return nil, fmt.Errorf("%s has no step yet", path)
+	if err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -128,9 +177,8 @@ func tidyMetrics(r io.Reader, done int) (last int, end int64, err error) {
 
 // stepOf is the step of a line of metrics.
 func stepOf(line []byte) (int, bool) {
-	var m metric
-	err := json.Unmarshal(line, &m)
-	return m.Step, err == nil && m.Step > 0 && m.Losses != nil
+	m, err := ParseMetric(line)
+	return m.Step, err == nil
 }
 
 // mendMetrics writes the file anew with the good lines of steps up to done, in order, and puts the others aside.

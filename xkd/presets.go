@@ -44,7 +44,7 @@ func Default(preset, variant string) (Config, error) {
 	size, _, _ := strings.Cut(preset, "_")
 	c := Config{
 		Preset: preset, Variant: variant,
-		Data:  Data{Path: SyntheticData, Fold: 1, Synthetic: Synthetic{Clips: 1024, Classes: 8, Difficulty: synthetic.DefaultDifficulty}},
+		Data:  Data{Path: SyntheticData, Fold: 1, MostLost: views.DefaultMostLost, Synthetic: Synthetic{Clips: 1024, Classes: 8, Difficulty: synthetic.DefaultDifficulty, Clutter: SameDifficulty, Sound: SameDifficulty}},
 		Views: viewsOf(views.DefaultSpec()),
 		Model: Model{
 			Cls: true, Refine: RefineMean, TeacherView: TeacherGlobal, Encoder: enc, Decoder: decoderSizes[size],

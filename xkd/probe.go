@@ -31,6 +31,8 @@ type ProbeOptions struct {
 	// Folds are sources of the same clips that divide them in further ways, beside the source itself: there is one split for
 	// each, and for each an untrained network.
 	Folds []media.Source
+	// TrainedOnly leaves out the untrained networks: scores of theirs are empty.
+	TrainedOnly bool
 	// Progress is called as clips are read.
 	Progress func(done, of int)
 }

@@ -20,10 +20,14 @@ type RunOptions struct {
 	Resume    bool   // go on from the folder's checkpoint
 	SaveEvery int    // steps between checkpoints; 0 means 500
 	Workers   int    // goroutines that prepare clips; 0 means one per core
+	// HealthEvery is the number of steps between two looks at the networks' health; 0 means 10, below 0 none.
+	HealthEvery int
 	// Reference, if there is one, names the first tensor that is not finite where a loss is not.
 	Reference graph.Device
 	// Note is called, before Start, with what the run's user should know: a sentence without a full stop.
 	Note func(string)
+	// Warn is called during the run, once for each sign of collapse that lasts: a sentence without a full stop.
+	Warn func(string)
 	// Start is called once, before the first step.
 	Start func(Start)
 	// Progress is called after every step.
@@ -58,6 +62,8 @@ type Progress struct {
 	Waiting        float64 // share of the time spent waiting for data
 	Left           time.Duration
 	Skipped        int // clips that could not be read and were replaced by the next
+	// Values are the further figures of the step's line of metrics.
+	Values map[string]float64
 }
 
 // Summary is what a run came to.
@@ -74,12 +80,15 @@ type Summary struct {
 // Run trains on a source to the configuration's last step. When ctx is cancelled it finishes the step, saves and returns a
 // summary with Stopped set. A new run saves its first weights before it trains, with 0 steps. A run that was stopped and resumed gives the same bits as one that was not. Errors are
 // ErrFolder, ErrLocked, ErrCheckpointExists, ErrNoCheckpoint, ErrDamaged, ErrNotFinite, ErrContradiction, ErrDiverged, or the source's.
-func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*Summary, error) {
+func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (s *Summary, err error) {
 	if opt.SaveEvery <= 0 {
 		opt.SaveEvery = 500
 	}
+	if opt.HealthEvery == 0 {
+		opt.HealthEvery = 10
+	}
 	keep := &record{saved: -1}
-	was := 0 // clips of the run that this one goes on from
+	var was *Loaded // what this run goes on from
 	if opt.Folder != "" {
 		leave, err := enter(opt.Folder, opt.Resume)
 		if err != nil {
@@ -96,7 +105,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			if err := t.Resume(l); err != nil {
 				return nil, err
 			}
-			keep.saved, was = t.done, l.Clips
+			keep.saved, was = t.done, l
 			if lr, now := l.Config.Optimizer.LR, t.Config.Optimizer.LR; lr != now {
 				opt.note(fmt.Sprintf("optimizer.lr is %g from step %d on; it was %g", now, t.done+1, lr))
 			}
@@ -111,18 +120,36 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			return nil, err
 		}
 	}
-	if t.clips = src.Len(); was > 0 && t.clips != was {
-		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was, t.clips))
+	t.clips, t.digest = src.Len(), media.Digest(src)
+	switch {
+	case was == nil || was.Clips == 0:
+	case was.Clips != t.clips:
+		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was.Clips, t.clips))
+	case was.digest() != "" && was.digest() != t.digest:
+		opt.note(fmt.Sprintf("the checkpoint was trained on other clips than these %d: names, sizes or lengths have changed; the run goes on, but not as it would have with the same ones", t.clips))
 	}
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
 	loader, err := views.NewLoader(loading, src, t.Config.Spec(), views.LoaderConfig{
 		Batch: t.Config.Train.Batch, Seed: t.Config.Train.Seed, Workers: opt.Workers, StartStep: t.done * t.MicroBatches(),
+		MostLost: t.Config.Data.MostLost,
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer loader.Close()
+	if opt.Folder != "" {
+		run, notes, failed := t.beginSession(opt.Folder, opt.Resume)
+		if failed != nil {
+			return nil, fmt.Errorf("%w: %w", ErrFolder, failed)
+		}
+		opt.note(notes...)
+		defer func() {
+			if err2 := run.endSession(opt.Folder, t.done, s != nil && s.Stopped, err); err == nil && err2 != nil {
+				err = fmt.Errorf("%w: %w", ErrFolder, err2)
+			}
+		}()
+	}
 	// The first weights: what keeps a checkpoint from being written shows before training, and there is always one to go back to.
 	if err := keep.save(t); err != nil {
 		return nil, err
@@ -141,7 +168,7 @@ type record struct {
 }
 
 // step appends a line of metrics.
-func (r *record) step(m metric) error {
+func (r *record) step(m Metric) error {
 	if r.metrics == nil {
 		return nil
 	}
@@ -181,7 +208,7 @@ func (r *record) save(t *Trainer) error {
 func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, opt RunOptions) (*Summary, error) {
 	began := time.Now()
 	s := &Summary{Checkpoint: keep.checkpoint, Steps: t.done}
-	rate := newRate()
+	rate, doctor := newRate(), &physician{}
 	steps := t.Config.Train.Steps
 	for t.done < steps && ctx.Err() == nil {
 		batches, err := next(loader, t.MicroBatches())
@@ -191,7 +218,14 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 			}
 			return nil, errors.Join(err, keep.save(t))
 		}
-		lr := t.Config.At(t.done).LR
+		schedule := t.Config.At(t.done)
+		look := opt.HealthEvery > 0 && (t.done == 0 || (t.done+1)%opt.HealthEvery == 0)
+		var centres [2][]float32
+		if look {
+			if centres, err = t.centres(); err != nil {
+				return nil, err
+			}
+		}
 		// A step is finished once begun: a half-run step would leave the weights undefined.
 		losses, err := t.Train(context.WithoutCancel(ctx), batches...)
 		if err != nil {
@@ -201,13 +235,19 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 			loader.Release(b)
 		}
 		stats := loader.Stats()
+		rate.add(stats.WaitSeconds)
+		values := t.values(schedule, rate)
+		if look {
+			if err := doctor.check(t, centres, schedule, losses, values, opt.Warn); err != nil {
+				return nil, err
+			}
+		}
 		s.Steps, s.Losses, s.Skipped, s.Bad = t.done, losses, stats.Skipped, stats.Reasons
-		if err := keep.step(metric{t.done, losses.Map(), lr, time.Since(began).Seconds(), stats.Skipped}); err != nil {
+		if err := keep.step(Metric{t.done, losses.Map(), schedule.LR, time.Since(began).Seconds(), stats.Skipped, finite(values)}); err != nil {
 			return nil, err
 		}
-		rate.add(stats.WaitSeconds)
 		if opt.Progress != nil {
-			p := Progress{Step: t.done, Steps: steps, Losses: losses, LR: lr, Skipped: stats.Skipped, Waiting: rate.waiting}
+			p := Progress{Step: t.done, Steps: steps, Losses: losses, LR: schedule.LR, Skipped: stats.Skipped, Waiting: rate.waiting, Values: values}
 			p.StepsPerSecond = rate.perSecond
 			p.ClipsPerSecond = rate.perSecond * float64(t.Config.Train.Batch*t.MicroBatches())
 			if rate.perSecond > 0 {
@@ -247,6 +287,7 @@ type rate struct {
 	waits     []float64
 	perSecond float64
 	waiting   float64
+	steps     int // added so far
 }
 
 const rateWindow = 20
@@ -254,6 +295,7 @@ const rateWindow = 20
 func newRate() *rate { return &rate{times: []time.Time{time.Now()}, waits: []float64{0}} }
 
 func (r *rate) add(waited float64) {
+	r.steps++
 	r.times, r.waits = append(r.times, time.Now()), append(r.waits, waited)
 	if len(r.times) > rateWindow+1 {
 		r.times, r.waits = r.times[1:], r.waits[1:]

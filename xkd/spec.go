@@ -39,8 +39,14 @@ func viewsOf(s views.Spec) Views {
 // Generated describes generated clips that are long and large enough for the views.
 func (c Config) Generated() synthetic.Config {
 	s, d := c.Spec(), c.Data.Synthetic
+	own := func(difficulty float64) *float64 {
+		if difficulty == SameDifficulty {
+			return nil
+		}
+		return &difficulty
+	}
 	return synthetic.Config{
-		Clips: d.Clips, Classes: d.Classes, Difficulty: d.Difficulty, Seed: d.Seed,
+		Clutter: own(d.Clutter), Sound: own(d.Sound), Clips: d.Clips, Classes: d.Classes, Difficulty: d.Difficulty, Seed: d.Seed,
 		Seconds: max(3, s.Seconds+1), FPS: s.FPS, Size: max(64, s.Size), Rate: s.Rate,
 	}
 }

@@ -79,8 +79,10 @@ type Step struct {
 	Norms   *graph.Node
 	// Outputs of the heads, by role and modality: teachers [B,K], students [V·B,K].
 	Outputs [2][2]*graph.Node
-	opt     StepOptions
-	means   [2]*graph.Node // of the teachers' outputs, by modality
+	// Pooled are the students' features of the masked global views, by modality [B,D].
+	Pooled [2]*graph.Node
+	opt    StepOptions
+	means  [2]*graph.Node // of the teachers' outputs, by modality
 	// norms [len(normed)] are those of the gradients of all that is trained, decoders too, before clipping.
 	norms  *graph.Node
 	normed []*layers.Param
@@ -137,6 +139,10 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	s.Graph = g
 	g.Keep(s.Losses)
 	g.Keep(s.norms)
+	for m := range s.Pooled { // small, and what Health is computed of
+		g.Keep(s.Pooled[m])
+		g.Keep(s.Outputs[Teacher][m])
+	}
 	if opt.Keep {
 		g.Keep(s.Norms)
 		for _, b := range s.Gradients {
@@ -295,24 +301,28 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 	c, in := s.Config, s.In[m]
 	visible := layers.Visible{IDs: in.IDs, Inverse: in.Inverse}
 	var pooled *graph.Node
-	g.Scope("global", func() {
-		encoded := net.Encode(views.global, &visible)
-		pooled = encoded.Pooled(g)
+	g.Scope("views", func() {
+		var encoded layers.Encoded
+		if in.Locals != nil {
+			var locals layers.Encoded
+			encoded, locals = net.EncodeBoth(views.global, &visible, views.locals)
+			s.Pooled[m] = encoded.Pooled(g)
+			pooled = op.Concat(g, 0, s.Pooled[m], locals.Pooled(g))
+		} else {
+			encoded = net.Encode(views.global, &visible)
+			s.Pooled[m] = encoded.Pooled(g)
+			pooled = s.Pooled[m]
+		}
 		g.Scope("decoder", func() {
 			hidden := c.Train.Batch * (c.tokens(m) - Kept(c.tokens(m), c.mask(m)))
 			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), views.global.Tokens, in.Mask, hidden)
 		})
 	})
-	if in.Locals != nil {
-		g.Scope("locals", func() {
-			pooled = op.Concat(g, 0, pooled, net.Encode(views.locals, nil).Pooled(g))
-		})
-	}
 	g.Scope("head", func() { out = layers.Head(net.P, net.head, pooled, layers.HeadSize(c.Model.Head)) })
 	return out, recon
 }
 
-// teachers runs both teachers and refines their features by each other's attention.
+// teachers runs both teachers and refines their features by each other's attention, unless that is left out.
 func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 	c := s.Config
 	var features, attention [2]*graph.Node
@@ -325,12 +335,19 @@ func (s *Step) teachers(g *graph.Graph, nets [2]network, views [2]patched) {
 			}
 			encoded := net.Encode(view, nil)
 			features[m] = encoded.PatchTokens(g)
-			attention[m] = net.TokenAttention(encoded)
+			if c.Model.Refine != RefineNone {
+				attention[m] = net.TokenAttention(encoded)
+			}
 		})
 	}
 	for m := range nets {
 		g.Scope(netName(Modality(m), Teacher)+"/refine", func() {
-			f := layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			var f *graph.Node
+			if c.Model.Refine == RefineNone {
+				f = op.MeanAxis(g, features[m], 1)
+			} else {
+				f = layers.Refine(g, features[m], attention[m], attention[1-m], c.Model.Refine == RefineSoftmax)
+			}
 			s.Outputs[Teacher][m] = layers.Head(nets[m].P, nets[m].head, f, layers.HeadSize(c.Model.Head))
 		})
 	}

@@ -26,10 +26,12 @@ type Trainer struct {
 	Config Config
 	Step   *Step
 	device string
+	driver string
 	store  graph.Store
 	exec   graph.Executor
-	done   int // steps so far
-	clips  int // in the data set, once it is known
+	done   int    // steps so far
+	clips  int    // in the data set, once it is known
+	digest string // of the data set
 	norms  []float32
 	first  float64 // size of the first loss, 0 before it is known
 }
@@ -44,7 +46,7 @@ func New(c Config, dev graph.Device) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{Config: c, Step: step, device: dev.Name(), store: dev.NewStore()}
+	t := &Trainer{Config: c, Step: step, device: dev.Name(), driver: dev.Driver(), store: dev.NewStore()}
 	if t.exec, err = dev.Compile(step.Graph, graph.PlanOptions{Store: t.store}); err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing the training step on %s: %w", dev.Name(), err), t.store.Close())
 	}

@@ -80,6 +80,11 @@ func (v *validator) within(path string, value, low, high int) {
 	v.check(value >= low && value <= high, path, "is %d: must be in %d..%d", value, low, high)
 }
 
+// own is a share, or what stands for the difficulty of the rest.
+func (v *validator) own(path string, value float64) {
+	v.check(value == SameDifficulty || value >= 0 && value <= 1, path, "is %g: must be in [0,1], or %d for data.synthetic.difficulty", value, SameDifficulty)
+}
+
 func (v *validator) share(path string, value float64) {
 	v.check(value >= 0 && value <= 1, path, "is %g: must be in [0,1]", value)
 }
@@ -111,7 +116,7 @@ func (c Config) validateNetwork() error {
 
 func (v *validator) network(c Config) {
 	v.oneOf("variant", c.Variant, Variants()...)
-	v.oneOf("model.refine", c.Model.Refine, RefineMean, RefineSoftmax)
+	v.oneOf("model.refine", c.Model.Refine, RefineMean, RefineSoftmax, RefineNone)
 	v.oneOf("model.teacher_view", c.Model.TeacherView, TeacherGlobal, TeacherLocal0)
 	v.within("train.batch", c.Train.Batch, 1, maxBatch)
 	for _, t := range []struct {
@@ -270,9 +275,12 @@ func (v *validator) augment(err error) {
 func (v *validator) data(d Data) {
 	v.check(d.Path != "", "data.path", "is empty: name a folder, or %s", SyntheticData)
 	v.within("data.fold", d.Fold, 1, 1<<16)
+	v.check(d.MostLost > 0 && d.MostLost <= 1, "data.most_lost", "is %g: must be above 0 and at most 1", d.MostLost)
 	v.within("data.synthetic.clips", d.Synthetic.Clips, 1, 1<<30)
 	v.within("data.synthetic.classes", d.Synthetic.Classes, 1, 64)
 	v.share("data.synthetic.difficulty", d.Synthetic.Difficulty)
+	v.own("data.synthetic.clutter", d.Synthetic.Clutter)
+	v.own("data.synthetic.sound_difficulty", d.Synthetic.Sound)
 }
 
 // generated checks that generated clips, which have a length of their own, can be held.

@@ -155,7 +155,7 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 		Example: `  xkd devices                                    # which GPUs there are
   xkd train --data videos/ --preset tiny         # train on a folder of videos with sound
   xkd probe runs/latest/checkpoint.safetensors   # what the features are worth`,
-		Version:           revision(),
+		Version:           xkd.Revision(),
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -182,7 +182,7 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 	})
 	bench := newBench()
 	bench.AddCommand(newBenchData())
-	root.AddCommand(newTrain(), newProbe(), newRetrieve(), newEmbed(), newExport(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newVersion())
+	root.AddCommand(newTrain(), newProbe(), newRetrieve(), newEmbed(), newExport(), newAblate(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newRuns(), newCompare(), newVersion())
 	return root
 }
 

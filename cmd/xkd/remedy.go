@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/ablate"
 	"goxkd/graph"
+	"goxkd/media/views"
 	"goxkd/xkd"
 )
 
@@ -23,6 +25,7 @@ var remedies = []struct {
 	{xkd.ErrOutputExists, "out", "remove it, or give another --out"},
 	{xkd.ErrNoCheckpoint, "resume", "leave out --resume to start anew"},
 	{xkd.ErrNoCheckpoint, "", "`xkd train` writes one into its output folder"},
+	{ablate.ErrOther, "out", "give another --out, or remove that folder"},
 	{xkd.ErrFolder, "out", "free some space or choose another --out"},
 	{graph.ErrTooLarge, "batch", "give a smaller --batch or --preset"},
 }
@@ -44,6 +47,9 @@ func remedied(cmd *cobra.Command, err error) string {
 		if _, err := os.Lstat(filepath.Join(out.Value.String(), xkd.CheckpointFile)); err == nil {
 			return fmt.Sprintf("%s: free some space, then: xkd train --resume --out %s", text, out.Value)
 		}
+	}
+	if lost := (views.LostError{}); errors.As(err, &lost) && cmd.Flags().Lookup("set") != nil && lost.Failed < lost.Asked {
+		return text + ": see to the files, then go on with --resume; --set data.most_lost=0.9 bears more losses"
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {

@@ -37,7 +37,7 @@ var flagPaths = []struct {
 const (
 	presetUsage      = "`size` of the networks: nano, tiny, tiny_h6, small, small_h12, base or large"
 	variantUsage     = "`variant`: xkd (separate networks), xkd_mas (the students share blocks) or xkd_mats (the teachers too)"
-	refineUsage      = "how attention refines the teachers' `features`: mean or softmax"
+	refineUsage      = "how attention refines the teachers' `features`: mean, softmax or none"
 	teacherViewUsage = "`view` that the teachers see: global (the paper) or local0 (the released code)"
 )
 

@@ -39,19 +39,7 @@ func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Sou
 	fmt.Fprintln(notes)
 	printBad(notes, "refused", report.Bad)
 	printBad(notes, "remarks", report.Remarks)
-	announceClips(src, c, notes)
 	return src, nil
-}
-
-// announceClips says what memory decoded clips and batches take beside the device's; the program itself takes more.
-func announceClips(src media.Source, c xkd.Config, notes io.Writer) {
-	kept := int64(0)
-	if f, ok := src.(interface{ CacheBytes() int64 }); ok {
-		kept = f.CacheBytes()
-	}
-	video, audio := media.Modalities(src)
-	ahead := c.Spec().AheadBytes(c.Train.Batch, max(c.Train.Accumulate, 1), video, audio)
-	fmt.Fprintf(notes, "memory:     %s for clips that stay decoded, %s for batches, beside the device's\n", megabytes(kept), megabytes(ahead))
 }
 
 // openShown opens clips and shows on a terminal how far it has come.
@@ -181,15 +169,17 @@ func openLabelled(ctx context.Context, dir string, f probeFlags, spec views.Spec
 	return src, nil
 }
 
+// unseen leads from a generator's seed to one that nobody is likely to train with.
+const unseen = 1_000_003
+
 // unseenSeed is a generator's seed that no checkpoint was trained with.
 func unseenSeed(checkpoints []*xkd.Loaded) uint64 {
-	const far = 1_000_003
-	seed := checkpoints[0].Config.Data.Synthetic.Seed + far
+	seed := checkpoints[0].Config.Data.Synthetic.Seed + unseen
 	for again := true; again; {
 		again = false
 		for _, l := range checkpoints {
 			if l.Config.Data.Synthetic.Seed == seed {
-				seed, again = seed+far, true
+				seed, again = seed+unseen, true
 			}
 		}
 	}

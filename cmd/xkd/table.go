@@ -52,6 +52,31 @@ func (t *table) print(w io.Writer) error {
 	return nil
 }
 
+// markdown prints the table as GitHub's Markdown has tables.
+func (t *table) markdown(w io.Writer) error {
+	line := func(cells []string) error {
+		_, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+		return err
+	}
+	rule := make([]string, len(t.head))
+	for i := range rule {
+		rule[i] = "---"
+		if t.right[i] {
+			rule[i] = "---:"
+		}
+	}
+	for _, row := range append([][]string{t.head, rule}, t.rows...) {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = strings.TrimSpace(strings.ReplaceAll(cell, "|", "\\|"))
+		}
+		if err := line(cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func alignRow(row []string, widths []int, right []bool) string {
 	var b strings.Builder
 	for i, cell := range row {

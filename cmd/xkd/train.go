@@ -82,6 +82,7 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	memory := needed(src, c, f.workers)
 	w := newWatcher(stdout, stderr, f.asJSON)
 	t, err := xkd.New(c, dev)
 	if err != nil {
@@ -98,12 +99,15 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", clean(text)) },
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
+			fmt.Fprintf(stderr, "memory:     %v\n", memory)
+			memory.bound()
 			fmt.Fprintf(stderr, "network:    %s, %s, %s trainable parameters\n", c.Preset, c.Variant, thousands(s.Parameters))
 			fmt.Fprintf(stderr, "output:     %s\n", media.Printable(f.out))
 			if s.First > 0 {
 				fmt.Fprintf(stderr, "resumed:    %d of %d steps are done\n", s.First, s.Steps)
 			}
 		},
+		Warn:     func(text string) { w.clear(); fmt.Fprintf(stderr, "warning: %s\n", clean(text)) },
 		Progress: w.progress,
 	})
 	w.clear()

@@ -127,7 +127,9 @@ func writePicture(path string, p picture) error {
 		return fmt.Errorf("%w: name a file in a folder that exists and can be written", err)
 	}
 	defer os.Remove(out.Name()) // gone by then where all went well
-	err = p.Write(out)
+	if err = p.Write(out); err == nil {
+		err = out.Sync()
+	}
 	if closed := out.Close(); err == nil {
 		err = closed
 	}

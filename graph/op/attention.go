@@ -8,14 +8,30 @@ import (
 
 var attentionOp, attentionGradOp, attentionProbsOp *graph.Op
 
-// AttentionAttrs holds the number of heads.
-type AttentionAttrs struct{ Heads int }
+// AttentionAttrs holds the number of heads, and where the rows of a joint projection [R,3D] are sequences of several lengths,
+// how they lie one after the other.
+type AttentionAttrs struct {
+	Heads     int
+	Sequences []Sequences
+}
+
+// Sequences are so many of one length.
+type Sequences struct{ Batch, Tokens int }
+
+// Rows is the number of their tokens.
+func (s Sequences) Rows() int { return s.Batch * s.Tokens }
 
 // Attention is multi-head self-attention from the joint projection qkv [B,N,3D], laid out (q|k|v, head, D/heads) innermost;
 // the result is [B,N,D], heads side by side. Scores are scaled by (D/heads)^-1/2 (Vaswani et al., 2017). A further result is
 // the logarithm of each row's sum of exponentials [B,heads,N], from which the gradient finds the probabilities again.
 func Attention(g *graph.Graph, qkv *graph.Node, heads int) *graph.Node {
-	return g.Apply(attentionOp, AttentionAttrs{heads}, qkv)
+	return g.Apply(attentionOp, AttentionAttrs{Heads: heads}, qkv)
+}
+
+// AttentionOf is Attention within sequences whose rows lie one after the other in qkv [R,3D]. The result is [R,D], the
+// logarithms [R·heads], those of each kind of sequences as [batch,heads,tokens].
+func AttentionOf(g *graph.Graph, qkv *graph.Node, heads int, sequences []Sequences) *graph.Node {
+	return g.Apply(attentionOp, AttentionAttrs{heads, sequences}, qkv)
 }
 
 // ProbsAttrs are those of the attention whose probabilities are taken, and the number of queries from the first on.
@@ -27,14 +43,54 @@ type ProbsAttrs struct {
 // AttentionProbs gives the attention probabilities [B,heads,queries,N] (query, key) of the first queries of Attention; no
 // gradient flows through it.
 func AttentionProbs(g *graph.Graph, qkv *graph.Node, heads, queries int) *graph.Node {
-	return g.Apply(attentionProbsOp, ProbsAttrs{AttentionAttrs{heads}, queries}, qkv)
+	return g.Apply(attentionProbsOp, ProbsAttrs{AttentionAttrs{Heads: heads}, queries}, qkv)
 }
 
-// AttentionSize gives batch, tokens, heads and width per head of an attention node.
+// AttentionSize gives batch, tokens, heads and width per head of an attention node whose sequences are of one length.
 func AttentionSize(n *graph.Node) (batch, tokens, heads, width int) {
 	s := n.Inputs[0].Shape
 	heads = headsOf(n.Attrs)
 	return s[0], s[1], heads, s[2] / 3 / heads
+}
+
+// sequencesOf lists the kinds of sequences of an attention node.
+func sequencesOf(n *graph.Node) []Sequences {
+	if a, ok := n.Attrs.(AttentionAttrs); ok && a.Sequences != nil {
+		return a.Sequences
+	}
+	s := n.Inputs[0].Shape
+	return []Sequences{{s[0], s[1]}}
+}
+
+// BySequences calls f for each kind of sequences of an attention node, or of its gradient, as if there were no other.
+func BySequences[T graph.Float](c *graph.Call[T], f func(*graph.Call[T])) {
+	list := sequencesOf(c.Node)
+	if len(list) == 1 && len(c.Node.Inputs[0].Shape) == 3 {
+		f(c)
+		return
+	}
+	x := c.Node.Inputs[0].Shape
+	first := 0
+	for _, s := range list {
+		// All tensors have the same number of elements for each row.
+		cut := func(data []T) []T {
+			each := len(data) / x.Rows()
+			return data[first*each : (first+s.Rows())*each]
+		}
+		part := graph.Call[T]{
+			Node: &graph.Node{Op: c.Node.Op, Attrs: AttentionAttrs{Heads: headsOf(c.Node.Attrs)}},
+			Out:  cut(c.Out), Par: c.Par,
+		}
+		part.Node.Inputs = []*graph.Node{{Shape: graph.Shape{s.Batch, s.Tokens, x.Last()}}}
+		for _, in := range c.In {
+			part.In = append(part.In, cut(in))
+		}
+		for _, out := range c.Outs {
+			part.Outs = append(part.Outs, cut(out))
+		}
+		f(&part)
+		first += s.Rows()
+	}
 }
 
 // headsOf reads the attributes of attention, its gradient or its probabilities.
@@ -48,13 +104,33 @@ func headsOf(attrs any) int {
 // logSumShape is the shape of the second result.
 func logSumShape(n *graph.Node) graph.Shape {
 	s := n.Inputs[0].Shape
+	if len(s) == 2 {
+		return graph.Shape{s[0] * headsOf(n.Attrs)}
+	}
 	return graph.Shape{s[0], headsOf(n.Attrs), s[1]}
 }
 
+// attendedShape is the shape of what attention makes of a joint projection.
+func attendedShape(x graph.Shape) graph.Shape { return append(rowsShape(x).Clone(), x.Last()/3) }
+
 func attentionInput(n *graph.Node) graph.Shape {
 	s, heads := n.Inputs[0].Shape, headsOf(n.Attrs)
-	if len(s) != 3 || heads < 1 || s[2]%(3*heads) != 0 {
-		graph.Failf("%s: %v is not [B,N,3·heads·d] with %d heads", n.Op.Name, s, heads)
+	attrs, _ := n.Attrs.(AttentionAttrs)
+	if attrs.Sequences == nil {
+		if len(s) != 3 || heads < 1 || s[2]%(3*heads) != 0 {
+			graph.Failf("%s: %v is not [B,N,3·heads·d] with %d heads", n.Op.Name, s, heads)
+		}
+		return s
+	}
+	rows := 0
+	for _, q := range attrs.Sequences {
+		rows += q.Rows()
+		if q.Batch < 1 || q.Tokens < 1 {
+			graph.Failf("%s: sequences %+v", n.Op.Name, q)
+		}
+	}
+	if len(s) != 2 || s[0] != rows || heads < 1 || s[1]%(3*heads) != 0 {
+		graph.Failf("%s: %v is not [R,3·heads·d] with %d heads, of sequences %+v", n.Op.Name, s, heads, attrs.Sequences)
 	}
 	return s
 }
@@ -100,7 +176,9 @@ func attentionProbsRef[T graph.Float](c *graph.Call[T]) {
 	})
 }
 
-func attentionRef[T graph.Float](c *graph.Call[T]) {
+func attentionRef[T graph.Float](c *graph.Call[T]) { BySequences(c, attentionOne[T]) }
+
+func attentionOne[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := AttentionSize(c.Node)
 	dim := heads * width
 	c.Par(batch*heads, 1, func(lo, hi int) {
@@ -129,7 +207,9 @@ func attentionRef[T graph.Float](c *graph.Call[T]) {
 // attentionGradRef takes qkv, and the results of attention, which it does not need, and dO. It computes the probabilities P
 // again, then dV = Pᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ dP P),
 // dQ = scale dS K, dK = scale dSᵀ Q.
-func attentionGradRef[T graph.Float](c *graph.Call[T]) {
+func attentionGradRef[T graph.Float](c *graph.Call[T]) { BySequences(c, attentionGradOne[T]) }
+
+func attentionGradOne[T graph.Float](c *graph.Call[T]) {
 	batch, tokens, heads, width := AttentionSize(c.Node)
 	dim := heads * width
 	scale := 1 / math.Sqrt(float64(width))
@@ -177,6 +257,22 @@ func attentionGradRef[T graph.Float](c *graph.Call[T]) {
 // attentionClosed by coordinates, from the probabilities; the logarithm of a row's sum is the first score's less that of its
 // probability.
 func attentionClosed(s graph.Sample) [][]float64 {
+	if a := s.Attrs.(AttentionAttrs); a.Sequences != nil {
+		out := make([][]float64, 2)
+		x, first := s.Shapes[0], 0
+		for _, q := range a.Sequences {
+			part := s
+			part.Attrs = AttentionAttrs{Heads: a.Heads}
+			part.Shapes = []graph.Shape{{q.Batch, q.Tokens, x[1]}}
+			part.In = [][]float64{s.In[0][first*x[1] : (first+q.Rows())*x[1]]}
+			part.Y = graph.Shape{q.Batch, q.Tokens, x[1] / 3}
+			for i, y := range attentionClosed(part) {
+				out[i] = append(out[i], y...)
+			}
+			first += q.Rows()
+		}
+		return out
+	}
 	n, heads := s.Shapes[0][1], headsOf(s.Attrs)
 	probs := probsClosed(s, n)[0]
 	dim := s.Shapes[0][2] / 3
@@ -219,8 +315,22 @@ func attended(c graph.Case, in [][]float64) {
 func gradCase(name string, heads int, x graph.Shape, large bool) graph.Case {
 	y := graph.Shape{x[0], x[1], x[2] / 3}
 	return graph.Case{
-		Name: name, Shapes: []graph.Shape{x, y, {x[0], heads, x[1]}, y}, Attrs: AttentionAttrs{heads}, Follow: attended, Large: large,
+		Name: name, Shapes: []graph.Shape{x, y, {x[0], heads, x[1]}, y}, Attrs: AttentionAttrs{Heads: heads}, Follow: attended, Large: large,
 	}
+}
+
+// mixedCase is a case of attention or its gradient on sequences of several lengths, with rows of so many elements.
+func mixedCase(name string, heads, dim int, gradient, large bool, list ...Sequences) graph.Case {
+	rows := 0
+	for _, s := range list {
+		rows += s.Rows()
+	}
+	x, y := graph.Shape{rows, 3 * dim}, graph.Shape{rows, dim}
+	c := graph.Case{Name: name, Shapes: []graph.Shape{x}, Attrs: AttentionAttrs{heads, list}, Range: [2]float64{-1.5, 1.5}, Large: large}
+	if gradient {
+		c.Shapes, c.Follow = []graph.Shape{x, y, {rows * heads}, y}, attended
+	}
+	return c
 }
 
 func attentionProbsClosed(s graph.Sample) [][]float64 {
@@ -241,25 +351,27 @@ func probsClosed(s graph.Sample, queries int) [][]float64 {
 }
 
 // attentionProducts counts the arithmetic of so many products of the size of Q Kᵀ, of some of the queries.
-func attentionProducts(products int, queries func(n *graph.Node) int) func(*graph.Node) float64 {
+func attentionProducts(products int, queries func(n *graph.Node, s Sequences) int) func(*graph.Node) float64 {
 	return func(n *graph.Node) float64 {
-		s := n.Inputs[0].Shape
-		return 2 * float64(products) * float64(s[0]) * float64(queries(n)) * float64(s[1]) * float64(s[2]/3)
+		var pairs float64
+		for _, s := range sequencesOf(n) {
+			pairs += float64(s.Batch) * float64(queries(n, s)) * float64(s.Tokens)
+		}
+		return 2 * float64(products) * pairs * float64(n.Inputs[0].Shape.Last()/3)
 	}
 }
 
-func allQueries(n *graph.Node) int { return n.Inputs[0].Shape[1] }
+func allQueries(_ *graph.Node, s Sequences) int { return s.Tokens }
 
 func init() {
-	one, two, three := AttentionAttrs{1}, AttentionAttrs{2}, AttentionAttrs{3}
+	one, two, three := AttentionAttrs{Heads: 1}, AttentionAttrs{Heads: 2}, AttentionAttrs{Heads: 3}
 	peaked := gradCase("peaked", 2, graph.Shape{1, 70, 48}, true)
 	peaked.Range = [2]float64{-6, 6}
 	attentionOp = graph.Register(graph.Op{
 		Name: "attention", Formula: "O = softmax(S) V per head, S = Q Kᵀ / √d, and log Σ exp(S) of each row",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 1)
-			s := attentionInput(n)
-			return graph.Shape{s[0], s[1], s[2] / 3}
+			return attendedShape(attentionInput(n))
 		},
 		More:  func(n *graph.Node) []graph.Shape { return []graph.Shape{logSumShape(n)} },
 		Ref32: attentionRef[float32], Ref64: attentionRef[float64],
@@ -274,6 +386,8 @@ func init() {
 			{Name: "vectors", Shapes: []graph.Shape{{2, 7, 24}}, Attrs: two, Range: [2]float64{-2, 2}},
 			{Name: "nano", Shapes: []graph.Shape{{3, 145, 288}}, Attrs: three, Large: true},
 			{Name: "peaked", Shapes: []graph.Shape{{1, 70, 48}}, Attrs: two, Range: [2]float64{-12, 12}, Large: true},
+			mixedCase("mixed", 2, 8, false, false, Sequences{2, 3}, Sequences{1, 5}),
+			mixedCase("mixed, large", 3, 96, false, true, Sequences{2, 37}, Sequences{5, 70}, Sequences{1, 1}),
 			{Name: "wide heads", Shapes: []graph.Shape{{1, 37, 384}}, Attrs: two, Range: [2]float64{-1.5, 1.5}, Large: true},
 			{Name: "wider heads", Shapes: []graph.Shape{{1, 33, 600}}, Attrs: two, Large: true},
 		},
@@ -284,7 +398,7 @@ func init() {
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 4)
 			s := attentionInput(n)
-			wantShape(n, 1, graph.Shape{s[0], s[1], s[2] / 3})
+			wantShape(n, 1, attendedShape(s))
 			wantShape(n, 2, logSumShape(n))
 			wantShape(n, 3, n.Inputs[1].Shape)
 			return s
@@ -295,12 +409,14 @@ func init() {
 		Cases: []graph.Case{
 			gradCase("two heads", 2, graph.Shape{2, 5, 18}, false),
 			gradCase("vectors", 2, graph.Shape{2, 7, 24}, false),
+			mixedCase("mixed", 2, 8, true, false, Sequences{2, 3}, Sequences{1, 5}),
+			mixedCase("mixed, large", 3, 96, true, true, Sequences{2, 37}, Sequences{5, 70}, Sequences{1, 1}),
 			peaked,
 			gradCase("wide heads", 2, graph.Shape{1, 37, 384}, true),
 			gradCase("wider heads", 2, graph.Shape{1, 33, 600}, true),
 			gradCase("nano", 3, graph.Shape{3, 145, 288}, true),
 		},
-		Closed: derivative(attentionClosed, 0, func(s graph.Sample) graph.Shape { x := s.Shapes[0]; return graph.Shape{x[0], x[1], x[2] / 3} }), Approximate: true,
+		Closed: derivative(attentionClosed, 0, func(s graph.Sample) graph.Shape { return attendedShape(s.Shapes[0]) }), Approximate: true,
 	})
 	attentionProbsOp = graph.Register(graph.Op{
 		Name: "attention_probs", Formula: "P = softmax(Q Kᵀ / √d) per head, of the first queries",
@@ -315,7 +431,7 @@ func init() {
 		Ref32: attentionProbsRef[float32], Ref64: attentionProbsRef[float64],
 		NoGrad: "the teachers' attention is read without gradient",
 		Launch: attentionProbsLaunch, Variants: scoreVariants,
-		FLOPs: attentionProducts(1, func(n *graph.Node) int { return n.Attrs.(ProbsAttrs).Queries }),
+		FLOPs: attentionProducts(1, func(n *graph.Node, _ Sequences) int { return n.Attrs.(ProbsAttrs).Queries }),
 		Cases: []graph.Case{
 			{Name: "two heads", Shapes: []graph.Shape{{2, 5, 12}}, Attrs: ProbsAttrs{two, 5}},
 			{Name: "first row", Shapes: []graph.Shape{{2, 5, 24}}, Attrs: ProbsAttrs{two, 1}},

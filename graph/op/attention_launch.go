@@ -3,6 +3,7 @@ package op
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"goxkd/graph"
 )
@@ -23,9 +24,12 @@ const (
 
 // scoreVariants are the variants that store the scores.
 func scoreVariants(n *graph.Node, t graph.Target) []string {
-	_, tokens, _, _ := AttentionSize(n)
+	longest := 0
+	for _, s := range sequencesOf(n) {
+		longest = max(longest, s.Tokens)
+	}
 	switch {
-	case 3*tokens > graph.MaxTrips:
+	case 3*longest > graph.MaxTrips:
 		return []string{group}
 	case t.Class == graph.Software:
 		return []string{thread, group}
@@ -34,14 +38,12 @@ func scoreVariants(n *graph.Node, t graph.Target) []string {
 }
 
 func attentionVariants(n *graph.Node, t graph.Target) []string {
-	list := scoreVariants(n, t)
-	batch, tokens, heads, width := AttentionSize(n)
-	s := attentionShape{tokens, heads, width}
+	list, shapes := scoreVariants(n, t), attentionShapes(n)
 	var whole []string
-	if s.flashable(batch) {
-		whole = s.flashes()
+	if every(shapes, attentionShape.flashable) {
+		whole = flashes(shapes)
 	}
-	if s.fusable(batch) {
+	if every(shapes, attentionShape.fusable) {
 		whole = append(whole, fused)
 	}
 	if t.Class == graph.Software {
@@ -52,22 +54,22 @@ func attentionVariants(n *graph.Node, t graph.Target) []string {
 
 // attentionGradVariants are those of the gradient.
 func attentionGradVariants(n *graph.Node, t graph.Target) []string {
-	list := scoreVariants(n, t)
-	batch, tokens, heads, width := AttentionSize(n)
-	switch s := (attentionShape{tokens, heads, width}); {
-	case !s.flashable(batch):
+	list, shapes := scoreVariants(n, t), attentionShapes(n)
+	switch {
+	case !every(shapes, attentionShape.flashable):
 		return list
-	case t.Class == graph.Software, t.Class == graph.Discrete && s.few():
-		return append(list, s.flashes()...)
+	case t.Class == graph.Software, t.Class == graph.Discrete && every(shapes, attentionShape.few),
+		t.Class == graph.Integrated && !every(shapes, func(s attentionShape) bool { return !s.wide() }):
+		return append(list, flashes(shapes)...)
 	default:
-		return append(s.flashes(), list...)
+		return append(flashes(shapes), list...)
 	}
 }
 
 // attentionRows runs a row kernel of attention.wgsl in place on x; first is the first row of further tensors.
 func attentionRows(t graph.Target, kernel string, x graph.Arg, first, rows, cols int, more ...graph.Bind) graph.Dispatch {
 	d := graph.Dispatch{
-		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x}}, more...),
+		Shader: "attention", Entry: kernel + "_group", Binds: append([]graph.Bind{{Var: "x", Arg: x, Elements: rows * cols}}, more...),
 		Params: rowsParams{uint32(rows), uint32(cols), uint32(first)}, Groups: graph.Grid(rows), Trips: 3*graph.CeilDiv(cols, 64) + 12,
 	}
 	if t.Variant == thread {
@@ -105,15 +107,49 @@ func (p attentionPart) size() int { return p.batch * p.heads }
 // first is the number of the first matrix among all; the others follow it.
 func (p attentionPart) first(heads int) int { return p.batch0*heads + p.head0 }
 
-// attentionShape gives the operands of one attention node.
-type attentionShape struct{ tokens, heads, width int }
+// attentionShape gives the operands of one kind of sequences of an attention node; first is the row at which they begin.
+type attentionShape struct{ batch, tokens, heads, width, first int }
+
+// attentionShapes are those of a node.
+func attentionShapes(n *graph.Node) (list []attentionShape) {
+	heads, first := headsOf(n.Attrs), 0
+	for _, s := range sequencesOf(n) {
+		list = append(list, attentionShape{s.Batch, s.Tokens, heads, n.Inputs[0].Shape.Last() / 3 / heads, first})
+		first += s.Rows()
+	}
+	return list
+}
+
+func every(list []attentionShape, holds func(attentionShape) bool) bool {
+	for _, s := range list {
+		if !holds(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// inTurn joins the launches for the kinds of sequences of a node, which share their scratch one after the other.
+func inTurn(n *graph.Node, each func(attentionShape) graph.Launch) (all graph.Launch) {
+	for _, s := range attentionShapes(n) {
+		l := each(s)
+		all.Dispatches = append(all.Dispatches, l.Dispatches...)
+		for i, size := range l.Scratch {
+			if i == len(all.Scratch) {
+				all.Scratch = append(all.Scratch, 0)
+			}
+			all.Scratch[i] = max(all.Scratch[i], size)
+		}
+	}
+	return all
+}
 
 // rows places the [tokens, width] matrices of heads side by side: block 0, 1, 2 of `blocks` is q, k, v.
 func (s attentionShape) rows(arg graph.Arg, p attentionPart, blocks, block int, trans bool) operand {
 	dim := s.heads * s.width
 	stride := blocks * dim
 	o := operand{
-		arg: arg, off: p.batch0*s.tokens*stride + block*dim + p.head0*s.width,
+		arg: arg, off: (s.first+p.batch0*s.tokens)*stride + block*dim + p.head0*s.width,
 		b1: s.tokens * stride, b2: s.width, row: stride, col: 1, batch1: p.batch, batch2: p.heads,
 	}
 	if trans {
@@ -148,8 +184,8 @@ func (s attentionShape) probabilities(t graph.Target, p attentionPart, qkv, scor
 const flashWidth = 128
 
 // flashable reports whether they can compute the shape.
-func (s attentionShape) flashable(batch int) bool {
-	return s.width%4 == 0 && s.width <= flashWidth && s.flashTrips() < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
+func (s attentionShape) flashable() bool {
+	return s.width%4 == 0 && s.width <= flashWidth && s.flashTrips() < graph.MaxTrips && s.batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
 }
 
 // flashTrips bounds the loop turns of one thread: for every 32 tokens twice the vectors of a head, and for every two chunks
@@ -160,8 +196,13 @@ func (s attentionShape) flashTrips() int {
 
 // flashes are the variants of those kernels. The larger workgroup reads a key and a value half as often, and is the better
 // one unless it has many more rows that do not exist.
-func (s attentionShape) flashes() []string {
-	if 64*graph.CeilDiv(s.tokens, 64)*8 > 32*graph.CeilDiv(s.tokens, 32)*9 {
+func flashes(shapes []attentionShape) []string {
+	var small, large int // rows of such workgroups, for each row the tokens that it meets
+	for _, s := range shapes {
+		small += s.batch * s.tokens * 32 * graph.CeilDiv(s.tokens, 32)
+		large += s.batch * s.tokens * 64 * graph.CeilDiv(s.tokens, 64)
+	}
+	if large*8 > small*9 {
 		return []string{flash, flash64}
 	}
 	return []string{flash64, flash}
@@ -169,7 +210,10 @@ func (s attentionShape) flashes() []string {
 
 // few reports whether the gradient has so few tokens, with wide heads, that it is better made by products of matrices: there
 // are not enough workgroups of so much work to fill a large adapter.
-func (s attentionShape) few() bool { return s.tokens < 160 && s.width > 32 }
+func (s attentionShape) few() bool { return s.tokens < 160 && s.wide() }
+
+// wide reports whether the gradient's sums leave no registers for the rest of the work where there are few.
+func (s attentionShape) wide() bool { return s.width > 32 }
 
 // flashRows is the number of rows of a workgroup.
 func flashRows(variant string) int {
@@ -180,28 +224,50 @@ func flashRows(variant string) int {
 }
 
 // flash is a dispatch of one of those kernels, by workgroups of so many rows.
-func (s attentionShape) flash(batch, rows int, kernel string, binds ...graph.Bind) graph.Dispatch {
+func (s attentionShape) flash(rows int, kernel string, binds ...graph.Bind) graph.Dispatch {
 	return graph.Dispatch{
-		Shader: fmt.Sprintf("flash:%s/%dx%d", kernel, rows, s.width/4), Entry: kernel, Binds: binds,
-		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
-		Groups: [3]int{graph.CeilDiv(s.tokens, rows), s.heads, batch}, Trips: s.flashTrips(),
+		Shader: fmt.Sprintf("flash:%s/%dx%d", kernel, rows, s.width/4), Entry: kernel, Binds: s.counted(binds),
+		Params: s.params(),
+		Groups: [3]int{graph.CeilDiv(s.tokens, rows), s.heads, s.batch}, Trips: s.flashTrips(),
 	}
 }
 
+// counted tells of each variable how much of it belongs to the sequences: rows of one figure a head, of a head's elements or of
+// three times as many.
+func (s attentionShape) counted(binds []graph.Bind) []graph.Bind {
+	rows := s.batch * s.tokens * s.heads
+	out := slices.Clone(binds)
+	for i, b := range out {
+		switch {
+		case b.Var == "lse", b.Var == "delta":
+			out[i].Elements = rows
+		case b.Var == "x", b.Arg == graph.Out() && len(binds) == 5:
+			out[i].Elements = 3 * rows * s.width // of the gradient, its result too
+		default:
+			out[i].Elements = rows * s.width
+		}
+	}
+	return out
+}
+
 // flashGrad is the launch of the gradient: the sums of O dO by row, then the gradients of keys and values, and of queries.
-func (s attentionShape) flashGrad(batch, rows int) graph.Launch {
+func (s attentionShape) flashGrad(rows int) graph.Launch {
 	delta := bind("delta", graph.Scratch(0))
 	binds := []graph.Bind{bindIn("x", 0), bindIn("dy", 3), bindIn("lse", 2), delta, bindOut()}
-	overlap := s.flash(batch, 64, "overlap", bindIn("o", 1), bindIn("dy", 3), delta)
-	return graph.Launch{Scratch: []int{batch * s.heads * s.tokens}, Dispatches: []graph.Dispatch{
-		overlap, s.flash(batch, rows, "keys", binds...), s.flash(batch, rows, "queries", binds...),
+	overlap := s.flash(64, "overlap", bindIn("o", 1), bindIn("dy", 3), delta)
+	return graph.Launch{Scratch: []int{(s.first + s.batch*s.tokens) * s.heads}, Dispatches: []graph.Dispatch{
+		overlap, s.flash(rows, "keys", binds...), s.flash(rows, "queries", binds...),
 	}}
 }
 
 // fusedParams is struct Params of attention_fused.wgsl and of the kernels of shaders/flash.go.
 type fusedParams struct {
-	Tokens, Heads uint32
-	Scale         float32
+	Tokens, Heads, Start uint32
+	Scale                float32
+}
+
+func (s attentionShape) params() fusedParams {
+	return fusedParams{uint32(s.tokens), uint32(s.heads), uint32(s.first), s.scale()}
 }
 
 // fusedWidth is the greatest width of a head whose row fits registers.
@@ -216,38 +282,44 @@ func (s attentionShape) fusedTrips() int {
 }
 
 // fusable reports whether the fused kernel can compute the shape.
-func (s attentionShape) fusable(batch int) bool {
-	return s.width%4 == 0 && s.width <= fusedWidth && s.fusedTrips() < graph.MaxTrips && batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
+func (s attentionShape) fusable() bool {
+	return s.width%4 == 0 && s.width <= fusedWidth && s.fusedTrips() < graph.MaxTrips && s.batch <= graph.MaxGroups && s.heads <= graph.MaxGroups
 }
 
 // fused is the launch of the fused kernel.
-func (s attentionShape) fused(batch int) graph.Launch {
+func (s attentionShape) fused() graph.Launch {
 	return graph.Launch{Dispatches: []graph.Dispatch{{
 		Shader: "attention_fused", Entry: "fused",
 		Consts: []graph.Const{{Name: "WIDTH", Value: fmt.Sprintf("%du", s.width/4)}},
-		Binds:  []graph.Bind{{Var: "x", Arg: graph.In(0)}, {Var: "y", Arg: graph.Out()}, {Var: "lse", Arg: graph.Result(1)}},
-		Params: fusedParams{uint32(s.tokens), uint32(s.heads), s.scale()},
-		Groups: [3]int{graph.CeilDiv(s.tokens, 64), s.heads, batch}, Trips: s.fusedTrips(),
+		Binds:  s.counted([]graph.Bind{bindIn("x", 0), bindOut(), bind("lse", graph.Result(1))}),
+		Params: s.params(),
+		Groups: [3]int{graph.CeilDiv(s.tokens, 64), s.heads, s.batch}, Trips: s.fusedTrips(),
 	}}}
 }
 
-// attentionLaunch is flash or fused, or keeps the scores of a part of the batch at a time in scratch.
+// attentionLaunch is flash or fused, or stores the scores.
 func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
-	batch, tokens, heads, width := AttentionSize(n)
-	s := attentionShape{tokens, heads, width}
-	switch t.Variant {
-	case flash, flash64:
-		return launch(s.flash(batch, flashRows(t.Variant), "forward", bindIn("x", 0), bindOut(), bind("lse", graph.Result(1))))
-	case fused:
-		return s.fused(batch)
-	}
-	parts := attentionParts(batch, heads, tokens*tokens)
+	return inTurn(n, func(s attentionShape) graph.Launch {
+		switch t.Variant {
+		case flash, flash64:
+			return launch(s.flash(flashRows(t.Variant), "forward", bindIn("x", 0), bindOut(), bind("lse", graph.Result(1))))
+		case fused:
+			return s.fused()
+		}
+		return s.stored(t)
+	})
+}
+
+// stored keeps the scores of a part of the batch at a time in scratch.
+func (s attentionShape) stored(t graph.Target) graph.Launch {
+	tokens, heads, width := s.tokens, s.heads, s.width
+	parts := attentionParts(s.batch, heads, tokens*tokens)
 	l := graph.Launch{Scratch: []int{parts[0].size() * tokens * tokens}}
 	scores := graph.Scratch(0)
 	for _, p := range parts {
 		l.Dispatches = append(l.Dispatches, s.probabilities(t, p, graph.In(0), scores, 0, tokens, &l.Scratch)...)
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_log", scores, p.first(heads)*tokens, p.size()*tokens, tokens,
-			graph.Bind{Var: "lse", Arg: graph.Result(1)}))
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_log", scores, s.first*heads+p.first(heads)*tokens, p.size()*tokens, tokens,
+			graph.Bind{Var: "lse", Arg: graph.Result(1), Elements: p.size() * tokens}))
 		l.Dispatches = append(l.Dispatches, gemm{
 			m: tokens, n: width, k: tokens, alpha: 1,
 			a: s.scores(scores, p, 0, tokens, false), b: s.rows(graph.In(0), p, 3, 2, false), c: s.rows(graph.Out(), p, 1, 0, false),
@@ -259,7 +331,7 @@ func attentionLaunch(n *graph.Node, t graph.Target) graph.Launch {
 // attentionProbsLaunch computes in place in the result.
 func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	batch, tokens, heads, width := AttentionSize(n)
-	s := attentionShape{tokens, heads, width}
+	s := attentionShape{batch: batch, tokens: tokens, heads: heads, width: width}
 	queries := n.Attrs.(ProbsAttrs).Queries
 	var l graph.Launch
 	for _, p := range attentionParts(batch, heads, queries*tokens) {
@@ -272,12 +344,17 @@ func attentionProbsLaunch(n *graph.Node, t graph.Target) graph.Launch {
 // attentionGradLaunch computes the probabilities P again, then dV = Pᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ dP P),
 // dQ = scale dS K, dK = scale dSᵀ Q.
 func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
-	batch, tokens, heads, width := AttentionSize(n)
-	s := attentionShape{tokens, heads, width}
-	if t.Variant == flash || t.Variant == flash64 {
-		return s.flashGrad(batch, flashRows(t.Variant))
-	}
-	parts := attentionParts(batch, heads, tokens*tokens)
+	return inTurn(n, func(s attentionShape) graph.Launch {
+		if t.Variant == flash || t.Variant == flash64 {
+			return s.flashGrad(flashRows(t.Variant))
+		}
+		return s.storedGrad(t)
+	})
+}
+
+func (s attentionShape) storedGrad(t graph.Target) graph.Launch {
+	tokens, heads, width := s.tokens, s.heads, s.width
+	parts := attentionParts(s.batch, heads, tokens*tokens)
 	size := parts[0].size() * tokens * tokens
 	l := graph.Launch{Scratch: []int{size, size}}
 	qkv, do, out := graph.In(0), graph.In(3), graph.Out()
@@ -296,7 +373,7 @@ func attentionGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 			m: tokens, n: tokens, k: width, alpha: 1,
 			a: s.rows(do, p, 1, 0, false), b: s.rows(qkv, p, 3, 2, true), c: s.scores(grads, p, 0, tokens, false),
 		})
-		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, 0, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs}))
+		l.Dispatches = append(l.Dispatches, attentionRows(t, "softmax_grad", grads, 0, p.size()*tokens, tokens, graph.Bind{Var: "p", Arg: probs, Elements: p.size() * tokens * tokens}))
 		add(gemm{ // dQ
 			m: tokens, n: width, k: tokens, alpha: s.scale(),
 			a: s.scores(grads, p, 0, tokens, false), b: s.rows(qkv, p, 3, 1, false), c: s.rows(out, p, 3, 0, false),

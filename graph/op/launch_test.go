@@ -45,7 +45,7 @@ var large = []graph.Case{
 	{Name: "row_dot", Shapes: []graph.Shape{{3, 1_000_000}, {3, 1_000_000}}},
 	{Name: "layernorm", Shapes: []graph.Shape{{4, 300_000}}, Attrs: op.LayerNormAttrs{Eps: 1e-5}},
 	{Name: "layernorm", Shapes: []graph.Shape{{5_000_000, 8}}, Attrs: op.LayerNormAttrs{Eps: 1e-5}},
-	{Name: "layernorm_grad_gain", Shapes: []graph.Shape{{5_000_000, 8}, {5_000_000, 2}, {5_000_000, 8}}},
+	{Name: "layernorm_grad_affine", Shapes: []graph.Shape{{5_000_000, 8}, {5_000_000, 2}, {5_000_000, 8}}},
 	{Name: "softmax", Shapes: []graph.Shape{{2, 65_536}}},
 	{Name: "soft_cross_entropy", Shapes: []graph.Shape{{2, 65_536}, {4, 65_536}}, Attrs: op.TemperatureAttrs{Temperature: 1}},
 	{Name: "pair_distance", Shapes: []graph.Shape{{300, 65_536}, {300, 65_536}}},
@@ -220,7 +220,7 @@ func wordsOf(t *testing.T, kind string) int {
 	if m := arrayOf.FindStringSubmatch(kind); m != nil {
 		return number(t, m[2]) * wordsOf(t, m[1])
 	}
-	words := map[string]int{"f32": 1, "u32": 1, "vec4<f32>": 4}[kind]
+	words := map[string]int{"f32": 1, "u32": 1, "vec2<f32>": 2, "vec4<f32>": 4}[kind]
 	if words == 0 {
 		t.Errorf("%s is of no known size", kind)
 	}
@@ -341,8 +341,8 @@ func TestTripsByHand(t *testing.T) {
 		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{5000, 70_000}), Attrs: op.AxisAttrs{Scale: 1}}, graph.Discrete, "shared", []int{1250}},
 		{graph.Case{Name: "sum_axis", Shapes: rows(graph.Shape{70_000, 1000}), Attrs: op.AxisAttrs{Axis: 1, Scale: 1}}, graph.Software, "serial", []int{1000}},
 		// 2320 rows in 37 chunks of 63 at most, then the 37.
-		{graph.Case{Name: "layernorm_grad_gain", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "serial", []int{63, 37}},
-		{graph.Case{Name: "layernorm_grad_gain", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "shared", []int{16, 10}},
+		{graph.Case{Name: "layernorm_grad_affine", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "serial", []int{63, 37}},
+		{graph.Case{Name: "layernorm_grad_affine", Shapes: rows(graph.Shape{2320, 96}, graph.Shape{2320, 2}, graph.Shape{2320, 96})}, graph.Discrete, "shared", []int{16, 10}},
 		{graph.Case{Name: "pair_distance_grad", Shapes: rows(graph.Shape{3, 7}, graph.Shape{41, 7}, graph.Shape{3, 41})}, graph.Discrete, "", []int{41}},
 		// Sixteen tokens, though there are five: one turn, one load, twice (a turn and a vector), a vector; two vectors beside.
 		{graph.Case{Name: "attention", Shapes: rows(graph.Shape{2, 5, 12}), Attrs: op.AttentionAttrs{Heads: 1}}, graph.Discrete, "fused", []int{1 + 1 + 2*16*2 + 1 + 2}},
@@ -400,11 +400,11 @@ func TestMatMulChoice(t *testing.T) {
 		attrs                op.MatMulAttrs
 		discrete, integrated string
 	}{
-		{graph.Shape{8976, 3072}, graph.Shape{768, 3072}, nt, "P128", "T128"},
-		{graph.Shape{2256, 768}, graph.Shape{768, 3072}, nn, "P128", "T128"},
+		{graph.Shape{8976, 3072}, graph.Shape{768, 3072}, nt, "P128", "T64m"},
+		{graph.Shape{2256, 768}, graph.Shape{768, 3072}, nn, "P128", "T64m"},
 		{graph.Shape{2256, 768}, graph.Shape{2256, 3072}, tn, "T128", "T128"},
-		{graph.Shape{960, 768}, graph.Shape{768, 768}, nn, "T64w", "T128"},
-		{graph.Shape{2320, 384}, graph.Shape{384, 96}, nn, "T32", "T32"},
+		{graph.Shape{960, 768}, graph.Shape{768, 768}, nn, "T64w", "T64m"},
+		{graph.Shape{2320, 384}, graph.Shape{384, 96}, nn, "T32", "T64m"},
 	} {
 		n, err := applied(lookup(t, "matmul"), graph.Case{Shapes: []graph.Shape{c.a, c.b}, Attrs: c.attrs})
 		if err != nil {
@@ -418,7 +418,8 @@ func TestMatMulChoice(t *testing.T) {
 	}
 }
 
-// Attention on GPUs keeps no scores: the gradient's scratch is a figure for each row.
+// Attention on GPUs keeps no scores: the gradient's scratch is a figure for each row. Only on integrated ones the gradient of wide
+// heads, which has no room in their registers, is made of products by default.
 func TestFlashKeepsNoScores(t *testing.T) {
 	for _, class := range []graph.Class{graph.Discrete, graph.Integrated} {
 		for _, width := range []int{4, 32, 64, 128} {
@@ -432,6 +433,9 @@ func TestFlashKeepsNoScores(t *testing.T) {
 				{"attention", []graph.Shape{x}, 1, nil},
 				{"attention_grad", []graph.Shape{x, y, {16, 2, 393}, y}, 3, []int{16 * 2 * 393}},
 			} {
+				if class == graph.Integrated && width > 32 && c.name == "attention_grad" {
+					continue
+				}
 				o := lookup(t, c.name)
 				n, err := applied(o, graph.Case{Shapes: c.shapes, Attrs: op.AttentionAttrs{Heads: 2}})
 				if err != nil {

@@ -3,14 +3,18 @@ package op
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"goxkd/graph"
 )
 
-var layerNormOp, layerNormGradOp, layerNormGradGainOp *graph.Op
+var layerNormOp, layerNormGradOp, layerNormGradAffineOp *graph.Op
 
 // LayerNormAttrs holds the constant added to the variance.
 type LayerNormAttrs struct{ Eps float64 }
+
+// LayerNormGradAttrs tell which inputs there are after x, the statistics and dy: gain, and what the result is added to.
+type LayerNormGradAttrs struct{ Affine, Onto bool }
 
 // LayerNorm normalises the innermost rows of x [..., C] to mean 0 and variance 1 (biased), then applies gain and bias [C];
 // both may be nil (Ba, Kiros and Hinton, 2016).
@@ -61,9 +65,13 @@ func layerNormRef[T graph.Float](c *graph.Call[T]) {
 func layerNormGradRef[T graph.Float](c *graph.Call[T]) {
 	w := c.Node.Shape.Last()
 	x, stats, dy := c.In[0], c.In[1], c.In[2]
-	var gain []T
-	if len(c.In) == 4 {
+	a := c.Node.Attrs.(LayerNormGradAttrs)
+	var gain, onto []T
+	if a.Affine {
 		gain = c.In[3]
+	}
+	if a.Onto {
+		onto = c.In[len(c.In)-1]
 	}
 	c.Par(len(x)/w, rowGrain(4*w), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
@@ -87,24 +95,31 @@ func layerNormGradRef[T graph.Float](c *graph.Call[T]) {
 				}
 				dx[i] = T(scale * (v - sum - (float64(row[i])-mean)*scale*sumH))
 			}
+			if onto != nil {
+				for i, v := range onto[r*w : (r+1)*w] {
+					dx[i] += v
+				}
+			}
 		}
 	})
 }
 
-func layerNormGradGainRef[T graph.Float](c *graph.Call[T]) {
+func layerNormGradAffineRef[T graph.Float](c *graph.Call[T]) {
 	w := c.Node.Shape.Last()
 	x, stats, dy := c.In[0], c.In[1], c.In[2]
 	rows := len(x) / w
 	c.Par(w, max(1, grain/rows), func(lo, hi int) {
-		sums := make([]float64, hi-lo)
+		gain, bias := make([]float64, hi-lo), make([]float64, hi-lo)
 		for r := 0; r < rows; r++ {
 			mean, scale := float64(stats[2*r]), float64(stats[2*r+1])
 			for i := lo; i < hi; i++ {
-				sums[i-lo] += float64(dy[r*w+i]) * (float64(x[r*w+i]) - mean) * scale
+				d := float64(dy[r*w+i])
+				gain[i-lo] += d * (float64(x[r*w+i]) - mean) * scale
+				bias[i-lo] += d
 			}
 		}
-		for i, s := range sums {
-			c.Out[lo+i] = T(s)
+		for i := range gain {
+			c.Outs[0][lo+i], c.Outs[1][lo+i] = T(gain[i]), T(bias[i])
 		}
 	})
 }
@@ -131,12 +146,19 @@ func layerNormLaunch(n *graph.Node, t graph.Target) graph.Launch {
 func layerNormGradLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	x := n.Shape
 	p := layerNormParams{Rows: uint32(x.Rows()), Width: uint32(x.Last())}
-	gain := 0
-	if len(n.Inputs) == 4 {
-		gain = 3
+	a := n.Attrs.(LayerNormGradAttrs)
+	gain, onto := bind("gain", graph.In(0)), bind("onto", graph.In(0))
+	gain.Elements, onto.Elements = -1, -1
+	if a.Affine {
+		gain = bindIn("gain", 3)
 	}
-	return launch(affine(gain > 0, overRows(n, t, "layernorm", "layernorm_grad", x.Rows(), x.Last(), 2, p,
-		bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2), bindIn("gain", gain), bindOut())))
+	if a.Onto {
+		onto = bindIn("onto", len(n.Inputs)-1)
+	}
+	d := affine(a.Affine, overRows(n, t, "layernorm", "layernorm_grad", x.Rows(), x.Last(), 2, p,
+		bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2), gain, onto, bindOut()))
+	d.Consts = append(d.Consts, graph.Const{Name: "ONTO", Value: fmt.Sprint(a.Onto)})
+	return launch(d)
 }
 
 // affine tells the kernel whether there are gain and bias; where there are none, the variables are bound but not read.
@@ -145,21 +167,23 @@ func affine(yes bool, d graph.Dispatch) graph.Dispatch {
 	return d
 }
 
-func layerNormGradGainLaunch(n *graph.Node, t graph.Target) graph.Launch {
+// layerNormGradAffineLaunch sums chunks of rows, then the chunks.
+func layerNormGradAffineLaunch(n *graph.Node, t graph.Target) graph.Launch {
 	rows, w := n.Inputs[0].Shape.Rows(), n.Inputs[0].Shape.Last()
 	// Chunks of 64 rows at least, since each has four loads.
 	c := chunks(t, rows, w, 64)
 	p := layerNormParams{Rows: uint32(rows), Width: uint32(w), Chunks: uint32(c)}
 	binds := []graph.Bind{bindIn("x", 0), bindIn("stats", 1), bindIn("dy", 2)}
+	gain, bias := bind("y", graph.Out()), bind("more", graph.Result(1))
 	if c == 1 {
-		return launch(overColumns(t, "layernorm", "layernorm_grad_gain", 1, 1, rows, w, p, append(binds, bindOut())...))
+		return launch(overColumns(t, "layernorm", "layernorm_grad_affine", 1, 1, rows, w, p, append(binds, gain, bias)...))
 	}
-	part := graph.Scratch(0)
-	first := overColumns(t, "layernorm", "layernorm_grad_gain", 1, c, rows, w, p, append(binds, bind("y", part))...)
-	rest := sumStages(n, t, part, graph.Out(), 1, c, w, 1, 1)
+	gains, biases := graph.Scratch(0), graph.Scratch(1)
+	first := overColumns(t, "layernorm", "layernorm_grad_affine", 1, c, rows, w, p, append(binds, bind("y", gains), bind("more", biases))...)
+	p.Rows, p.Chunks = uint32(c), 1
 	return graph.Launch{
-		Dispatches: append([]graph.Dispatch{first}, rest.Dispatches...),
-		Scratch:    append([]int{c * w}, rest.Scratch...),
+		Dispatches: []graph.Dispatch{first, overColumns(t, "layernorm", "sum_pairs", 1, 1, c, w, p, bind("x", gains), bind("dy", biases), gain, bias)},
+		Scratch:    []int{c * w, c * w},
 	}
 }
 
@@ -200,13 +224,14 @@ func init() {
 		Grad: func(g *graph.Graph, n, dy *graph.Node) []*graph.Node {
 			x, stats := n.Inputs[0], n.Results[1]
 			if len(n.Inputs) == 1 {
-				return []*graph.Node{g.Apply(layerNormGradOp, nil, x, stats, dy)}
+				return []*graph.Node{g.Apply(layerNormGradOp, LayerNormGradAttrs{}, x, stats, dy)}
 			}
 			var dx *graph.Node
 			if x.NeedsGrad {
-				dx = g.Apply(layerNormGradOp, nil, x, stats, dy, n.Inputs[1])
+				dx = g.Apply(layerNormGradOp, LayerNormGradAttrs{Affine: true}, x, stats, dy, n.Inputs[1])
 			}
-			return []*graph.Node{dx, g.Apply(layerNormGradGainOp, nil, x, stats, dy), foldTo(g, dy, n.Inputs[2])}
+			affine := g.Apply(layerNormGradAffineOp, nil, x, stats, dy)
+			return []*graph.Node{dx, affine, affine.Results[1]}
 		},
 		Launch: layerNormLaunch, Variants: rowsOf(0, 3),
 		Cases: []graph.Case{
@@ -219,35 +244,56 @@ func init() {
 		Closed: layerNormClosed,
 	})
 	layerNormGradOp = graph.Register(graph.Op{
-		Name: "layernorm_grad", Formula: "dx = scale · (d - mean(d) - h · mean(d·h)), d = dy·gain, h = (x-mean)·scale",
+		Name: "layernorm_grad", Formula: "dx = scale · (d - mean(d) - h · mean(d·h)) + onto, d = dy·gain, h = (x-mean)·scale",
 		Shape: func(n *graph.Node) graph.Shape {
-			wants(n, 3, 4)
+			a := n.Attrs.(LayerNormGradAttrs)
+			want := 3
+			for _, more := range []bool{a.Affine, a.Onto} {
+				if more {
+					want++
+				}
+			}
+			wants(n, want)
 			x := n.Inputs[0].Shape
 			wantShape(n, 1, statsShape(x))
 			wantShape(n, 2, x)
-			if len(n.Inputs) == 4 {
+			if a.Affine {
 				wantShape(n, 3, graph.Shape{x.Last()})
 			}
+			if a.Onto {
+				wantShape(n, len(n.Inputs)-1, x)
+			}
 			return x
+		},
+		Onto: func(g *graph.Graph, n, x *graph.Node) *graph.Node {
+			a := n.Attrs.(LayerNormGradAttrs)
+			if a.Onto {
+				return nil
+			}
+			a.Onto = true
+			return g.Apply(layerNormGradOp, a, append(slices.Clone(n.Inputs), x)...)
 		},
 		Ref32: layerNormGradRef[float32], Ref64: layerNormGradRef[float64],
 		NoGrad: secondDerivative,
 		Launch: layerNormGradLaunch, Variants: rowsOf(0, 2),
 		Cases: []graph.Case{
-			{Name: "affine", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}, {7}}},
-			{Name: "plain", Shapes: []graph.Shape{{4, 40}, {4, 2}, {4, 40}}},
-			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}, {96}}, Large: true},
+			{Name: "affine", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}, {7}}, Attrs: LayerNormGradAttrs{Affine: true}},
+			{Name: "plain", Shapes: []graph.Shape{{4, 40}, {4, 2}, {4, 40}}, Attrs: LayerNormGradAttrs{}},
+			{Name: "affine onto", Shapes: []graph.Shape{{3, 9}, {3, 2}, {3, 9}, {9}, {3, 9}}, Attrs: LayerNormGradAttrs{true, true}},
+			{Name: "plain onto", Shapes: []graph.Shape{{3, 70}, {3, 2}, {3, 70}, {3, 70}}, Attrs: LayerNormGradAttrs{Onto: true}},
+			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}, {96}}, Attrs: LayerNormGradAttrs{Affine: true}, Large: true},
+			{Name: "large onto", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}, {96}, {2320, 96}}, Attrs: LayerNormGradAttrs{true, true}, Large: true},
 		},
 		// The Jacobian of (x - mean)·scale at given mean and scale: scale (δ - 1/C - hᵢ hₖ/C).
 		Closed: func(s graph.Sample) [][]float64 {
-			w := s.Shapes[0].Last()
+			w, a := s.Shapes[0].Last(), s.Attrs.(LayerNormGradAttrs)
 			var out []float64
 			for r := 0; r < s.Shapes[0].Rows(); r++ {
 				mean, scale := s.In[1][2*r], s.In[1][2*r+1]
 				d := make([]float64, w)
 				for i := range d {
 					d[i] = s.In[2][r*w+i]
-					if len(s.In) == 4 {
+					if a.Affine {
 						d[i] *= s.In[3][i]
 					}
 				}
@@ -256,11 +302,16 @@ func init() {
 					return scale * (kronecker(i, k) - 1/float64(w) - h(i)*h(k)/float64(w))
 				})...)
 			}
+			if a.Onto {
+				for i, v := range s.In[len(s.In)-1] {
+					out[i] += v
+				}
+			}
 			return [][]float64{out}
 		},
 	})
-	layerNormGradGainOp = graph.Register(graph.Op{
-		Name: "layernorm_grad_gain", Formula: "dgain = Σ over rows of dy · (x-mean) · scale",
+	layerNormGradAffineOp = graph.Register(graph.Op{
+		Name: "layernorm_grad_affine", Formula: "dgain = Σ over rows of dy · (x-mean) · scale, dbias = Σ over rows of dy",
 		Shape: func(n *graph.Node) graph.Shape {
 			wants(n, 3)
 			x := n.Inputs[0].Shape
@@ -268,20 +319,22 @@ func init() {
 			wantShape(n, 2, x)
 			return graph.Shape{x.Last()}
 		},
-		Ref32: layerNormGradGainRef[float32], Ref64: layerNormGradGainRef[float64],
+		More:  func(n *graph.Node) []graph.Shape { return []graph.Shape{{n.Inputs[0].Shape.Last()}} },
+		Ref32: layerNormGradAffineRef[float32], Ref64: layerNormGradAffineRef[float64],
 		NoGrad: secondDerivative,
-		Launch: layerNormGradGainLaunch, Variants: func(_ *graph.Node, t graph.Target) []string { return columnVariants(t) },
+		Launch: layerNormGradAffineLaunch, Variants: func(_ *graph.Node, t graph.Target) []string { return columnVariants(t) },
 		Cases: []graph.Case{
 			{Name: "small", Shapes: []graph.Shape{{3, 5, 7}, {3, 5, 2}, {3, 5, 7}}},
 			{Name: "large", Shapes: []graph.Shape{{2320, 96}, {2320, 2}, {2320, 96}}, Large: true},
 		},
 		Closed: func(s graph.Sample) [][]float64 {
-			out := make([]float64, s.Y.Size())
+			out, bias := make([]float64, s.Y.Size()), make([]float64, s.Y.Size())
 			for k, x := range s.In[0] {
 				r := k / len(out)
 				out[k%len(out)] += (x*s.In[1][2*r+1] - s.In[1][2*r]*s.In[1][2*r+1]) * s.In[2][k]
+				bias[k%len(out)] += s.In[2][k]
 			}
-			return [][]float64{out}
+			return [][]float64{out, bias}
 		},
 	})
 }

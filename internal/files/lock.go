@@ -74,6 +74,23 @@ func Lock(path string) (unlock func(), err error) {
 	}
 }
 
+// Held tells whether a process holds the lock file at path, without taking it.
+func Held(path string) bool {
+	f, err := OpenRegular(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	switch err := flockShared(f); {
+	case err == nil:
+		return false
+	case errors.Is(err, ErrLocked):
+		return true
+	}
+	o := readOwner(f)
+	return o.PID != 0 && !o.gone()
+}
+
 // lockByName is for file systems without locks: the file's content is the lock, and it is stale if its process is gone.
 func lockByName(f *os.File) (unlock func(), err error) {
 	if o := readOwner(f); o.PID != 0 && !o.gone() {

@@ -24,8 +24,13 @@ func LockDir(dir string) (unlock func(), err error) {
 }
 
 // flock locks an open file until it is closed. Errors other than ErrLocked mean that the file system knows no locks.
-func flock(f *os.File) error {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+func flock(f *os.File) error { return flockAs(f, syscall.LOCK_EX) }
+
+// flockShared is a lock that any number may have, but none beside that of flock.
+func flockShared(f *os.File) error { return flockAs(f, syscall.LOCK_SH) }
+
+func flockAs(f *os.File, how int) error {
+	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return ErrLocked
 	}

@@ -11,3 +11,5 @@ import (
 func LockDir(string) (unlock func(), err error) { return func() {}, nil }
 
 func flock(*os.File) error { return errors.ErrUnsupported }
+
+func flockShared(*os.File) error { return errors.ErrUnsupported }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -90,4 +91,18 @@ func TestIrregular(t *testing.T) {
 	_, err = OpenOwn(link)
 	require.ErrorIs(t, err, ErrIrregular)
 	require.NoFileExists(t, victim)
+}
+
+func TestHeld(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	require.False(t, Held(path))
+	unlock, err := Lock(path)
+	require.NoError(t, err)
+	require.True(t, Held(path))
+	unlock()
+	require.False(t, Held(path))
+	require.NoError(t, os.WriteFile(path, []byte(`{"pid":1,"host":"elsewhere"}`), 0o644))
+	if runtime.GOOS == "linux" {
+		require.False(t, Held(path), "left by a process that was killed")
+	}
 }

@@ -453,6 +453,9 @@ func (f *Folder) Classes() []string { return f.classes }
 // Duration is the length of the shorter wanted stream in seconds, 0 when the file does not tell.
 func (f *Folder) Duration(i int) float64 { return f.files[i].duration() }
 
+// Size is that of the clip's file in bytes.
+func (f *Folder) Size(i int) int64 { return f.files[i].stamp.size }
+
 // Modalities tells which streams are decoded.
 func (f *Folder) Modalities() (video, audio bool) { return f.opt.NeedVideo, f.opt.NeedAudio }
 
@@ -463,27 +466,74 @@ func (f *Folder) format() ffmpeg.Format {
 // Load decodes the span of clip i. Whether a clip is decoded whole and cut, or sought, depends on its
 // length alone and never on the cache, so that the cache changes no pixel.
 func (f *Folder) Load(ctx context.Context, i int, span media.Span) (*media.Clip, error) {
-	if i < 0 || i >= len(f.files) {
-		return nil, fmt.Errorf("%s: no clip %d: it has %d", f.what, i, len(f.files))
-	}
-	file := &f.files[i]
-	if f.short(file) {
-		whole, err := f.whole(ctx, i)
-		if err != nil {
-			return nil, err
+	r := f.LoadAll(ctx, []media.Request{{Index: i, Span: span}})[0]
+	return r.Clip, r.Err
+}
+
+// Several clips are decoded by one process: so many at most, and within so much memory.
+const (
+	maxTogether   = 16
+	togetherBytes = 128 << 20
+)
+
+// Together implements media.Gatherer.
+func (f *Folder) Together(seconds float64) int {
+	most := int64(1)
+	for i := range f.files {
+		file, long := &f.files[i], seconds
+		if f.short(file) {
+			long = file.duration()
 		}
-		return whole.Cut(span), nil
+		most = max(most, file.info.Bytes(long, f.format()))
 	}
-	// As Cut does it: a span that would run past the end begins earlier, and on the grid of frames.
-	if d := file.duration(); d > 0 {
-		span.Seconds = min(span.Seconds, d)
-		span.Start = min(span.Start, d-span.Seconds)
+	return int(min(max(togetherBytes/most, 1), maxTogether))
+}
+
+// LoadAll implements media.Gatherer.
+func (f *Folder) LoadAll(ctx context.Context, all []media.Request) []media.Loaded {
+	out := make([]media.Loaded, len(all))
+	var wanted []media.Request
+	var at []int
+	for k, r := range all {
+		if r.Index < 0 || r.Index >= len(f.files) {
+			out[k].Err = fmt.Errorf("%s: no clip %d: it has %d", f.what, r.Index, len(f.files))
+			continue
+		}
+		file, span := &f.files[r.Index], r.Span
+		if f.short(file) {
+			if c := f.cache.get(r.Index); c != nil {
+				out[k].Clip = c.Cut(span)
+				continue
+			}
+			span = media.Span{Seconds: file.duration()}
+		} else {
+			// As Cut does it: a span that would run past the end begins earlier, and on the grid of frames.
+			if d := file.duration(); d > 0 {
+				span.Seconds = min(span.Seconds, d)
+				span.Start = min(span.Start, d-span.Seconds)
+			}
+			span.Start = max(span.Start, 0)
+			if fps := float64(f.opt.FPS); f.opt.NeedVideo {
+				span.Start = math.Floor(span.Start*fps+1e-6) / fps
+			}
+		}
+		wanted, at = append(wanted, media.Request{Index: r.Index, Span: span}), append(at, k)
 	}
-	span.Start = max(span.Start, 0)
-	if fps := float64(f.opt.FPS); f.opt.NeedVideo {
-		span.Start = math.Floor(span.Start*fps+1e-6) / fps
+	for n, got := range f.decode(ctx, wanted) {
+		k := at[n]
+		out[k] = got
+		if i := all[k].Index; got.Err == nil && f.short(&f.files[i]) {
+			f.keep(i, got.Clip)
+			out[k].Clip = got.Clip.Cut(all[k].Span)
+		}
 	}
-	return f.decode(ctx, file, span)
+	return out
+}
+
+// keep puts a clip that was decoded whole into the cache.
+func (f *Folder) keep(i int, c *media.Clip) {
+	c.Trim()
+	f.cache.put(i, c)
 }
 
 // short tells whether the clip is decoded whole.
@@ -518,6 +568,32 @@ func (f *Folder) CacheBytes() int64 {
 	return n
 }
 
+// LoadBytes is the most memory that one clip takes when so many seconds of it are asked for: short ones are decoded whole.
+func (f *Folder) LoadBytes(seconds float64) int64 {
+	most := int64(0)
+	for i := range f.files {
+		file, long := &f.files[i], seconds
+		if f.short(file) {
+			long = file.duration()
+		}
+		most = max(most, file.info.Bytes(long, f.format()))
+	}
+	return most
+}
+
+// Digest implements media.Digested.
+func (f *Folder) Digest() string {
+	d := media.NewDigester()
+	for i := range f.files {
+		size := f.files[i].stamp.size
+		if in := f.files[i].in; in.Size > 0 {
+			size = in.Size // of a member of an archive
+		}
+		d.Add(f.Name(i), size, f.Duration(i))
+	}
+	return d.Text()
+}
+
 // Stamps writes what tells whether the clips would be decoded otherwise: the files' sizes and times of
 // change, and up to which length clips are decoded whole.
 func (f *Folder) Stamps(w io.Writer) {
@@ -533,37 +609,64 @@ var _ pack.Files = (*Folder)(nil)
 func (f *Folder) whole(ctx context.Context, i int) (*media.Clip, error) {
 	c := f.cache.get(i)
 	if c == nil {
-		file := &f.files[i]
-		var err error
-		if c, err = f.decode(ctx, file, media.Span{Start: 0, Seconds: file.duration()}); err != nil {
-			return nil, err
+		r := f.decode(ctx, []media.Request{{Index: i, Span: media.Span{Seconds: f.files[i].duration()}}})[0]
+		if r.Err != nil {
+			return nil, r.Err
 		}
-		c.Trim()
-		f.cache.put(i, c)
+		c = r.Clip
+		f.keep(i, c)
 	}
 	own := *c // sharing the samples
 	return &own, nil
 }
 
-// decode decodes a span of the clip. It makes sure that the file is the one that was opened, and names it in errors.
-func (f *Folder) decode(ctx context.Context, file *folderFile, span media.Span) (*media.Clip, error) {
-	name := file.in.Path
+// decode decodes spans of clips. It makes sure that the files are those that were opened, and names them in errors.
+func (f *Folder) decode(ctx context.Context, all []media.Request) []media.Loaded {
+	out := make([]media.Loaded, len(all))
+	var jobs []ffmpeg.Job
+	var at []int
+	for k, r := range all {
+		file := &f.files[r.Index]
+		if err := f.unchanged(ctx, file); err != nil {
+			out[k].Err = fmt.Errorf("%s: %w", file.place(), err)
+			continue
+		}
+		r.Span.Start += file.from()
+		if err := f.index.beyond(file.in, file.name, r.Span.Start); err != nil {
+			out[k].Err = fmt.Errorf("%s: %w", file.place(), err)
+			continue
+		}
+		jobs, at = append(jobs, ffmpeg.Job{In: file.in, Of: file.info, Span: r.Span}), append(at, k)
+	}
+	for n, got := range ffmpeg.DecodeAll(ctx, jobs, f.format()) {
+		k, span := at[n], jobs[n].Span
+		file := &f.files[all[k].Index]
+		switch {
+		case errors.Is(got.Err, ffmpeg.ErrEmpty):
+			wrong := f.index.mistaken(ctx, file.in, file.name)
+			if wrong == nil && file.sound.Size > 0 {
+				wrong = f.index.mistaken(ctx, file.sound, file.beside)
+			}
+			got.Err = fmt.Errorf("%s: %w between %.3f s and %.3f s", file.place(), got.Err, span.Start, span.Start+span.Seconds)
+			if wrong != nil {
+				got.Err = fmt.Errorf("%w: %w", got.Err, wrong)
+			}
+		case got.Err != nil:
+			got.Err = fmt.Errorf("%s: %w", file.place(), got.Err)
+		default:
+			got.Clip.Name, got.Clip.Label = file.name, file.label
+		}
+		out[k] = got
+	}
+	return out
+}
+
+// place names the file in errors.
+func (file *folderFile) place() string {
 	if file.in.Size > 0 {
-		name += ": " + file.name
+		return file.in.Path + ": " + file.name
 	}
-	if err := f.unchanged(ctx, file); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	span.Start += file.from()
-	c, err := ffmpeg.Decode(ctx, file.in, file.info, span, f.format())
-	if errors.Is(err, ffmpeg.ErrEmpty) {
-		return nil, fmt.Errorf("%s: %w between %.3f s and %.3f s", name, err, span.Start, span.Start+span.Seconds)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	c.Name, c.Label = file.name, file.label
-	return c, nil
+	return file.in.Path
 }
 
 // unchanged refuses a file that has gone since it was opened, or that now holds other streams. One

@@ -40,7 +40,7 @@ type indexEntry struct {
 }
 
 // indexVersion is that of the entries: those of another are asked about again.
-const indexVersion = 2
+const indexVersion = 3
 
 // autoIndex is the number of files asked about from which the answers are kept without being told:
 // asking about a thousand takes most of a minute on a small machine.
@@ -73,14 +73,16 @@ type fileIndex struct {
 	when    time.Time // from when on it is worth keeping again
 	entries map[string]indexEntry
 	asked   map[string]bool
+	read    map[string]bool // whose entries were read, and not asked of the file by this process
+	wrong   map[string]wrongEntry
 }
 
 // openIndex reads what is known of the files below root: from the file named, or else from the
 // folder's own index and the one in the user's cache. Absent or broken lines are asked about again.
 func openIndex(root, file string) *fileIndex {
-	x := &fileIndex{root: root, file: file, always: file != "", entries: map[string]indexEntry{}, asked: map[string]bool{}, when: time.Now().Add(keepEvery)}
+	x := &fileIndex{root: root, file: file, always: file != "", entries: map[string]indexEntry{}, asked: map[string]bool{}, read: map[string]bool{}, wrong: map[string]wrongEntry{}, when: time.Now().Add(keepEvery)}
 	if x.always {
-		x.read(file)
+		x.load(file)
 		return x
 	}
 	// The one that is written is read last, for it is the newer.
@@ -88,8 +90,8 @@ func openIndex(root, file string) *fileIndex {
 	if writable(own) {
 		own, cached = cached, own
 	}
-	x.read(own)
-	x.read(cached)
+	x.load(own)
+	x.load(cached)
 	x.file = cached
 	return x
 }
@@ -118,7 +120,7 @@ func writable(file string) bool {
 	return true
 }
 
-func (x *fileIndex) read(file string) bool {
+func (x *fileIndex) load(file string) bool {
 	f, err := files.OpenRegular(file)
 	if err != nil {
 		return false
@@ -126,6 +128,7 @@ func (x *fileIndex) read(file string) bool {
 	defer f.Close()
 	for _, e := range readIndex(io.LimitReader(f, maxIndexBytes)) {
 		x.entries[e.Path] = e
+		x.read[e.Path] = true
 	}
 	return true
 }
@@ -184,6 +187,7 @@ func (x *fileIndex) ask(ctx context.Context, in ffmpeg.Place, name string) (ffmp
 		if now, err := stampOf(in.Path); key != "" && err == nil && now == s {
 			x.mu.Lock()
 			x.entries[key] = known
+			delete(x.read, key)
 			x.fresh++
 			x.mu.Unlock()
 		}
@@ -319,7 +323,7 @@ func IndexClips(ctx context.Context, path string, opt media.FolderOptions, out s
 	f := newFolder(list, opt)
 	f.index.always = true // however few answers there are when the work is stopped
 	if out != "" {
-		f.index.read(out)
+		f.index.load(out)
 		f.index.file = out
 	} else if own := filepath.Join(list.root, IndexFile); f.index.write(own, false) == nil {
 		f.index.file = own

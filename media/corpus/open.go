@@ -59,6 +59,7 @@ const escFile = "esc50.csv"
 
 // gather lists the clips at the path, whatever it is.
 func gather(path string, opt media.FolderOptions, report *media.Report) (*listing, error) {
+	sweepCopies()
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:

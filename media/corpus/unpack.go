@@ -57,7 +57,13 @@ func unpacked(archive string) (string, error) {
 		return "", errIrregular
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", archive, info.Size()))
-	copied := filepath.Join(cache, "xkd", "shards", hex.EncodeToString(sum[:12])+".tar")
+	copied := filepath.Join(cache, copiesFolder, hex.EncodeToString(sum[:12])+".tar")
+	if err := os.MkdirAll(filepath.Dir(copied), 0o755); err != nil {
+		return "", fmt.Errorf("it cannot be unpacked: %w", err)
+	}
+	if err := claimCopy(copied, archive); err != nil {
+		return "", fmt.Errorf("it cannot be unpacked: %w", err)
+	}
 	// The copy bears the archive's time, by which it is known.
 	if old, err := os.Stat(copied); err == nil && old.Mode().IsRegular() && old.ModTime().Equal(info.ModTime()) {
 		return copied, nil
@@ -82,9 +88,6 @@ func unpacked(archive string) (string, error) {
 		defer z.Close()
 		plain = z
 	}
-	if err := os.MkdirAll(filepath.Dir(copied), 0o755); err != nil {
-		return "", fmt.Errorf("it cannot be unpacked: %w", err)
-	}
 	limit := info.Size()*unpackGrowth + unpackSlack
 	err = files.WriteAtomic(copied, func(w io.Writer) error {
 		n, err := io.Copy(struct{ io.Writer }{w}, io.LimitReader(plain, limit+1)) // which would keep a reader's error
@@ -103,5 +106,6 @@ func unpacked(archive string) (string, error) {
 	if err := os.Chtimes(copied, info.ModTime(), info.ModTime()); err != nil {
 		return "", fmt.Errorf("it cannot be unpacked: %w", err)
 	}
+	dropOlder(copied, archive)
 	return copied, nil
 }

@@ -33,6 +33,8 @@ type clock struct {
 	gap       float64
 	lastTimed float64 // length of the last packet, by its time
 
+	undisplayed bool // the first keyframe has a time of decoding and none of display
+
 	joints   int // places where the times of decoding jump
 	decoding float64
 	decoded  bool
@@ -59,6 +61,10 @@ func (c *clock) add(p packet) {
 			c.key = at
 		}
 		return
+	}
+	if at, ok := instant(p.DTS); ok && c.packets == 0 && strings.HasPrefix(p.Flags, "K") {
+		_, shown := instant(p.PTS)
+		c.undisplayed = !shown && !c.timed && inTime(at)
 	}
 	c.packets++
 	length, _ := instant(p.Duration)

@@ -58,20 +58,60 @@ func (p *Choice) Bytes(seconds float64, f Format) int64 {
 // ErrEmpty marks a span without frames or samples.
 var ErrEmpty = errors.New("nothing decoded")
 
-// Decode reads the wanted streams of a span in one process; the span's start counts from the file's beginning, as
-// Choice.Begin does. Frame k is what is on display at k/FPS seconds of the span, and sound lies where the file's times put
-// it, whatever changes in mid-stream. A damaged file serves as far as it yields a frame and a sample of each wanted stream;
-// nothing stands in for a span that has none.
+// Job is a span to decode of a file's chosen streams. The span's start counts from the file's beginning, as Choice.Begin does.
+type Job struct {
+	In   Place
+	Of   *Choice
+	Span media.Span
+}
+
+// Decode decodes one job.
 func Decode(ctx context.Context, in Place, p *Choice, span media.Span, f Format) (*media.Clip, error) {
+	r := DecodeAll(ctx, []Job{{in, p, span}}, f)[0]
+	return r.Clip, r.Err
+}
+
+// DecodeAll reads the wanted streams of each job's span, and answers in their order. Frame k is what is on display at k/FPS
+// seconds of the span, and sound lies where the file's times put it, whatever changes in mid-stream. A damaged file serves as
+// far as it yields a frame and a sample of each wanted stream; nothing stands in for a span that has none.
+//
+// Where there are several, one process tries them all, since to start ffmpeg takes longer than to decode a few seconds. What
+// does not succeed there at once is decoded again by a process of its own, so that no job depends on another.
+func DecodeAll(ctx context.Context, jobs []Job, f Format) []media.Loaded {
+	out := make([]media.Loaded, len(jobs))
+	var group []*decoding
+	var at []int
+	for i, j := range jobs {
+		if len(jobs) > 1 && !j.Of.fromStart {
+			group, at = append(group, newDecoding(j, j.Of.lookbacks(j.Span)[0], f)), append(at, i)
+		}
+	}
+	if len(group) > 1 && run(ctx, group, f.Limit) == nil {
+		for k, d := range group {
+			if !d.late() {
+				out[at[k]].Clip, _ = d.clip(nil)
+			}
+		}
+	}
+	for i, j := range jobs {
+		if out[i].Clip == nil {
+			out[i].Clip, out[i].Err = j.decode(ctx, f)
+		}
+	}
+	return out
+}
+
+// decode decodes one job alone.
+func (j Job) decode(ctx context.Context, f Format) (*media.Clip, error) {
 	var clip *media.Clip
 	var err error
-	for _, back := range p.lookbacks(span) {
-		d := &decoding{p: p, f: f, span: span, back: back}
-		if err = d.run(ctx, in); errors.Is(err, media.ErrTool) || errors.Is(err, ErrLate) || ctx.Err() != nil {
+	for _, back := range j.Of.lookbacks(j.Span) {
+		d := newDecoding(j, back, f)
+		if err = run(ctx, []*decoding{d}, f.Limit); errors.Is(err, media.ErrTool) || errors.Is(err, ErrLate) || ctx.Err() != nil {
 			return nil, err
 		}
 		// A seek that came down too late has lost the beginning: further back there is one that does not.
-		clip, err = d.clip(in, err)
+		clip, err = d.clip(err)
 		if !d.late() || back < 0 {
 			break
 		}
@@ -90,8 +130,8 @@ func (p *Choice) lookbacks(span media.Span) []float64 {
 	var out []float64
 	near, far := preroll, 2*preroll
 	if p.video != nil {
-		near += p.video.gap
-		far += p.video.gap + p.video.keyGap
+		near += p.video.gap + p.video.delay
+		far += p.video.gap + p.video.keyGap + p.video.delay
 	}
 	for _, back := range []float64{near, far} {
 		if p.video != nil && back == near && !p.seeksKeys {
@@ -104,8 +144,9 @@ func (p *Choice) lookbacks(span media.Span) []float64 {
 	return append(out, -1)
 }
 
-// decoding is one run of ffmpeg.
+// decoding is one job's part in a run of ffmpeg.
 type decoding struct {
+	in   Place
 	p    *Choice
 	f    Format
 	span media.Span
@@ -121,40 +162,61 @@ type decoding struct {
 // early is by how much a frame may come after its instant: times are rounded to milliseconds in many containers.
 const early = 0.002
 
-// run decodes what the span needs into frames and wave.
-func (d *decoding) run(ctx context.Context, in Place) error {
-	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
-	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"}
-	if !d.p.fromStart {
+func newDecoding(j Job, back float64, f Format) *decoding {
+	return &decoding{in: j.In, p: j.Of, f: f, span: j.Span, back: back}
+}
+
+// command is a run of ffmpeg as it grows.
+type command struct {
+	ins, outs []string
+	inputs    int
+	sinks     []func(io.Reader)
+}
+
+// run decodes what the spans need into each one's frames and wave, in one process.
+func run(ctx context.Context, all []*decoding, limit time.Duration) error {
+	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-filter_threads", "1", "-filter_complex_threads", "1"}
+	if !all[0].p.fromStart {
 		args = append(args, "-copyts")
 	}
+	var c command
+	for _, d := range all {
+		d.add(&c)
+	}
+	_, err := process{name: "ffmpeg", args: slices.Concat(args, c.ins, c.outs), limit: limit}.stream(ctx, c.sinks)
+	return err
+}
+
+// add adds the inputs and outputs that the decoding needs.
+func (d *decoding) add(c *command) {
+	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
 	// The span begins at pad seconds of what ffmpeg writes, so that all of its times are above 0. The shift is made on a
 	// clock that is fine enough: a file's own may tick once a frame.
 	pad := 1.0
 	if d.p.video != nil {
 		pad += math.Ceil(d.p.video.gap)
 	}
-	input := func(in Place, zero float64) (shift string) {
+	input := func(in Place, zero float64) (shift float64, number int) {
 		if d.p.fromStart {
 			zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
 		}
 		if d.back >= 0 && zero+d.span.Start-d.back > 0 {
-			args = append(args, "-seek_timestamp", "1", "-noaccurate_seek", "-ss", decimal(zero+d.span.Start-d.back))
+			c.ins = append(c.ins, "-seek_timestamp", "1", "-noaccurate_seek", "-ss", decimal(zero+d.span.Start-d.back))
 		}
-		args = append(args, in.args()...)
-		return decimal(pad - zero - d.span.Start)
+		c.ins = append(append(c.ins, "-threads", "1"), in.args()...)
+		c.inputs++
+		return pad - zero - d.span.Start, c.inputs - 1
 	}
-	shift := input(in, d.p.zero)
-	soundShift, soundInput := shift, 0
+	shift, first := input(d.in, d.p.zero)
+	soundShift, soundInput := shift, first
 	if a := d.p.audio; a != nil && a.in != nil {
-		soundShift, soundInput = input(*a.in, a.zero), 1
+		soundShift, soundInput = input(*a.in, a.zero)
 	}
-	var sinks []func(io.Reader)
 	if v := d.p.video; v != nil {
 		d.w, d.h = v.shape(d.f.Size)
 		n := d.span.Frames(d.f.FPS)
 		d.frames, d.filled = make([]uint8, n*d.w*d.h*3), make([]bool, n)
-		filter := fmt.Sprintf("[0:%d]settb=1/90000,setpts=PTS+(%s)/TB,trim=start=%s:end=%s", v.index, shift, decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
+		filter := fmt.Sprintf("[%d:%d]settb=1/90000,setpts=PTS+(%s)/TB,trim=start=%s:end=%s", first, v.index, decimal(shift-v.delay), decimal(pad-v.gap-0.1), decimal(pad+float64(n-1)/float64(d.f.FPS)+min(v.gap, 1)+0.1))
 		if most := v.gap + 2*early; v.gap > 0 && most*float64(d.f.FPS) < 1 {
 			// A frame that no instant of the grid falls to is not needed.
 			filter += fmt.Sprintf(",select='lt(ceil((t-%s)*%d),(t-%s)*%d)'", decimal(pad+early), d.f.FPS, decimal(pad-most), d.f.FPS)
@@ -163,21 +225,27 @@ func (d *decoding) run(ctx context.Context, in Place) error {
 		// are made alike before and after.
 		shape := fmt.Sprintf("(%d/%d)", d.w, d.h)
 		const pixel = "if(between(sar,1/16,16),sar,1)"
-		filter += fmt.Sprintf(",crop=w='max(1,if(gt(iw*%[1]s/ih,1.04*%[2]s),ih*%[2]s/%[1]s,iw))':h='max(1,if(lt(iw*%[1]s/ih,%[2]s/1.04),iw*%[1]s/%[2]s,ih))':exact=1,scale=%[3]d:%[4]d:flags=bilinear,format=rgb24[v]",
-			pixel, shape, d.w, d.h)
-		args = append(args, "-filter_complex", filter, "-map", "[v]", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-threads", "1", "pipe:1")
-		sinks = append(sinks, func(r io.Reader) { eachFrame(r, func(at float64, data []byte) { d.see(at-pad, data) }) })
+		filter += fmt.Sprintf(",crop=w='max(1,if(gt(iw*%[1]s/ih,1.04*%[2]s),ih*%[2]s/%[1]s,iw))':h='max(1,if(lt(iw*%[1]s/ih,%[2]s/1.04),iw*%[1]s/%[2]s,ih))':exact=1,scale=%[3]d:%[4]d:flags=bilinear,format=rgb24[v%[5]d]",
+			pixel, shape, d.w, d.h, len(c.sinks))
+		c.outs = append(c.outs, "-filter_complex", filter, "-map", fmt.Sprintf("[v%d]", len(c.sinks)), "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-threads", "1", c.pipe())
+		c.sinks = append(c.sinks, func(r io.Reader) { eachFrame(r, func(at float64, data []byte) { d.see(at-pad, data) }) })
 	}
 	if a := d.p.audio; a != nil {
 		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
-		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a]", soundInput, a.index, mended, downmix, d.f.Rate, soundShift, decimal(pad), decimal(pad+d.span.Seconds))
-		args = append(args, "-filter_complex", filter, "-map", "[a]", "-c:a", "pcm_f32le", "-f", "nut", fmt.Sprintf("pipe:%d", pipeOf(len(sinks))))
-		sinks = append(sinks, func(r io.Reader) {
+		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a%d]", soundInput, a.index, mended, downmix, d.f.Rate, decimal(soundShift), decimal(pad), decimal(pad+d.span.Seconds), len(c.sinks))
+		c.outs = append(c.outs, "-filter_complex", filter, "-map", fmt.Sprintf("[a%d]", len(c.sinks)), "-c:a", "pcm_f32le", "-f", "nut", c.pipe())
+		c.sinks = append(c.sinks, func(r io.Reader) {
 			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })
 		})
 	}
-	_, err := process{name: "ffmpeg", args: args, limit: d.f.Limit}.stream(ctx, sinks)
-	return err
+}
+
+// pipe names the next output: standard output, then descriptor 3 and on.
+func (c *command) pipe() string {
+	if len(c.sinks) == 0 {
+		return "pipe:1"
+	}
+	return fmt.Sprintf("pipe:%d", len(c.sinks)+2)
 }
 
 // level brings samples into -1..1.
@@ -211,7 +279,7 @@ var mended = func() string {
 	return "st(0,PTS*TB);st(2,if(eq(N,0)+lt(abs(ld(0)-ld(1)),0.1),ld(0)," + text + "));st(1,ld(2)+NB_SAMPLES/SR);round(ld(2)/TB)"
 }()
 
-// eachFrame reads all frames of ffmpeg's output. What is not understood ends it; the child's own end decides about errors.
+// eachFrame reads all frames of ffmpeg's output; their bytes are valid until the next. What is not understood ends it; the child's own end decides about errors.
 func eachFrame(r io.Reader, do func(at float64, data []byte)) {
 	in, err := newNutReader(r)
 	for err == nil {
@@ -244,10 +312,10 @@ func (d *decoding) late() bool {
 }
 
 // clip puts together what was decoded.
-func (d *decoding) clip(in Place, err error) (*media.Clip, error) {
+func (d *decoding) clip(err error) (*media.Clip, error) {
 	why := ErrEmpty
 	if err != nil {
-		why = fmt.Errorf("%w: %w", ErrEmpty, in.unnamed(err))
+		why = fmt.Errorf("%w: %w", ErrEmpty, d.in.unnamed(err))
 	}
 	clip := &media.Clip{FPS: d.f.FPS, Rate: d.f.Rate}
 	if v := d.p.video; v != nil {
@@ -276,12 +344,4 @@ func (d *decoding) clip(in Place, err error) (*media.Clip, error) {
 		}
 	}
 	return clip, nil
-}
-
-// pipeOf is the descriptor of output i: standard output, then 3 and on.
-func pipeOf(i int) int {
-	if i == 0 {
-		return 1
-	}
-	return i + 2
 }

@@ -19,6 +19,7 @@ type nutReader struct {
 	codes   [256]nutCode
 	elided  [][]byte
 	streams map[uint64]*nutStream
+	buffer  []byte // of the last frame
 }
 
 // nutCode is what a frame's first byte stands for.
@@ -134,7 +135,20 @@ func (n *nutReader) take(size uint64) []byte {
 	return data
 }
 
-// next is the next frame: its time in seconds and its bytes. The error is io.EOF at the end.
+// frameBytes is take for a frame, whose bytes are valid until the next.
+func (n *nutReader) frameBytes(size uint64) []byte {
+	if n.err != nil || size > uint64(cap(n.buffer)) {
+		n.buffer = n.take(size)
+		return n.buffer
+	}
+	data := n.buffer[:size]
+	if _, err := io.ReadFull(n.in, data); err != nil {
+		n.err = err
+	}
+	return data
+}
+
+// next is the next frame: its time in seconds and its bytes, valid until the next. The error is io.EOF at the end.
 func (n *nutReader) next() (at float64, data []byte, err error) {
 	for n.err == nil {
 		first := n.byte()
@@ -327,7 +341,7 @@ func (n *nutReader) frame(first byte) (at float64, data []byte, ok bool) {
 		return
 	}
 	s.last = pts
-	data = n.take(size - uint64(len(head)))
+	data = n.frameBytes(size - uint64(len(head)))
 	if len(head) > 0 {
 		data = append(append([]byte(nil), head...), data...)
 	}

@@ -48,6 +48,7 @@ type videoStream struct {
 	turned bool    // by 90 or 270 degrees when shown
 	gap    float64 // longest time from one picture to the next, seconds
 	keyGap float64 // the same of pictures that stand by themselves
+	delay  float64 // by how much ffmpeg shows pictures too late, seconds
 }
 
 type audioStream struct {
@@ -105,7 +106,7 @@ func (s *Stream) inRange() bool {
 			return false
 		}
 	}
-	for _, v := range []float64{s.Aspect, s.FPS, s.Gap, s.KeyGap} {
+	for _, v := range []float64{s.Aspect, s.FPS, s.Gap, s.KeyGap, s.Delay} {
 		if !(v >= 0 && v <= 2*media.MaxSeconds) {
 			return false
 		}
@@ -134,19 +135,21 @@ type Stream struct {
 	Default  bool    `json:"default,omitempty"` // marked as the one to play
 	Untimed  bool    `json:"untimed,omitempty"` // no packet tells its time
 	Packets  int     `json:"packets,omitempty"`
-	Begin    float64 `json:"begin"`            // of the first packet that can be decoded
-	End      float64 `json:"end"`              // of the last
-	Gap      float64 `json:"gap,omitempty"`    // longest time between two packets
-	KeyGap   float64 `json:"keys,omitempty"`   // longest time between two keyframes
-	Broken   string  `json:"broken,omitempty"` // why it cannot be decoded, where that was tried
-	Level    *Level  `json:"level,omitempty"`  // where samples can be of any size
+	Begin    float64 `json:"begin"`             // of the first packet that can be decoded
+	End      float64 `json:"end"`               // of the last
+	Gap      float64 `json:"gap,omitempty"`     // longest time between two packets
+	KeyGap   float64 `json:"keys,omitempty"`    // longest time between two keyframes
+	Delay    float64 `json:"delay,omitempty"`   // by how much ffmpeg shows pictures too late, in a file that tells times of decoding alone
+	Changes  bool    `json:"changes,omitempty"` // it ends where its rate changes, for what follows has no times
+	Broken   string  `json:"broken,omitempty"`  // why it cannot be decoded, where that was tried
+	Level    *Level  `json:"level,omitempty"`   // where samples can be of any size
 }
 
 // Probe runs ffprobe on the place and reads all its packets. The error says in one line, without the path, why there are no
 // contents; it is a Refusal when that lies in the file.
 func Probe(ctx context.Context, in Place) (Contents, error) {
 	args := append([]string{"-v", "error", "-of", "json=c=1", "-show_entries",
-		"format=format_name,start_time:stream=index,codec_type,codec_name,width,height,sample_rate,channels,avg_frame_rate,sample_aspect_ratio:" +
+		"format=format_name,start_time:stream=index,codec_type,codec_name,width,height,sample_rate,channels,has_b_frames,avg_frame_rate,sample_aspect_ratio:" +
 			"stream_tags=rotate:stream_disposition=default,attached_pic,timed_thumbnails,still_image:stream_side_data=rotation:" +
 			"packet=stream_index,pts_time,dts_time,duration_time,flags"}, in.args()...)
 	var c Contents
@@ -175,6 +178,11 @@ func Probe(ctx context.Context, in Place) (Contents, error) {
 		return Contents{}, Refusal("not readable as media: " + in.unnamed(err).Error())
 	case readErr != nil:
 		return Contents{}, Refusal(readErr.Error())
+	}
+	if c.Format == "aac" {
+		if err := c.endAtChange(in); err != nil {
+			return Contents{}, err
+		}
 	}
 	if err := c.listen(ctx, in); err != nil {
 		return Contents{}, err
@@ -209,6 +217,7 @@ func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 		Height      int
 		SampleRate  string `json:"sample_rate"`
 		Channels    int
+		Reordered   int    `json:"has_b_frames"`
 		FrameRate   string `json:"avg_frame_rate"`
 		Aspect      string `json:"sample_aspect_ratio"`
 		Disposition struct {
@@ -285,6 +294,10 @@ func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 		}
 		if k := clocks[s.Index]; k != nil {
 			k.tell(&out)
+			// Without times of display ffmpeg shows a picture when it leaves the decoder, which holds back as many.
+			if k.undisplayed && s.Reordered > 0 && s.Reordered <= reorder && out.FPS > 0 {
+				out.Delay = micro(float64(s.Reordered) / out.FPS)
+			}
 			if joined == nil && (out.Kind == "video" || out.Kind == "audio") {
 				c.Joints += k.joints
 			}
@@ -437,7 +450,7 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 		if video.Width > maxPixels/video.Height {
 			return nil, fmt.Errorf("frames of %dx%d pixels are too large: at most %d Mpixel are decoded", video.Width, video.Height, maxPixels>>20)
 		}
-		p.video = &videoStream{index: video.Index, w: video.Width, h: video.Height, aspect: 1, gap: within(video.Gap), keyGap: within(video.KeyGap)}
+		p.video = &videoStream{index: video.Index, w: video.Width, h: video.Height, aspect: 1, gap: within(video.Gap), keyGap: within(video.KeyGap), delay: within(video.Delay)}
 		if video.Aspect >= 1.0/16 && video.Aspect <= 16 {
 			p.video.aspect = video.Aspect
 		}
@@ -445,6 +458,9 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 	}
 	if audio != nil {
 		p.audio = &audioStream{index: audio.Index, zero: c.Start}
+		if audio.Changes {
+			p.Remarks = append(p.Remarks, fmt.Sprintf("its sample rate changes at %.1f s, and a bare stream does not tell when what follows is heard: that is left out", audio.End-c.Start))
+		}
 		if audio.Level != nil {
 			p.audio.scale = audio.Level.scale()
 			if text := audio.Level.remark(); text != "" {

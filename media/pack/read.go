@@ -168,6 +168,32 @@ func (p *Source) Duration(i int) float64 { return p.clips[i].Duration }
 // Modalities tells which streams are read.
 func (p *Source) Modalities() (video, audio bool) { return p.video, p.audio }
 
+// Digest implements media.Digested.
+func (p *Source) Digest() string {
+	d := media.NewDigester()
+	for i := range p.clips {
+		c := &p.clips[i]
+		d.Add(c.Name, c.Frames.Size+c.Wave.Size, c.Duration)
+	}
+	return d.Text()
+}
+
+// LoadBytes is the most memory that so many seconds of a clip take.
+func (p *Source) LoadBytes(seconds float64) int64 {
+	most := int64(0)
+	for i := range p.clips {
+		n, c := int64(0), &p.clips[i]
+		if p.video {
+			n = int64(min(c.Shape[0], media.Span{Seconds: seconds}.Frames(p.info.FPS))) * int64(c.Shape[1]) * int64(c.Shape[2]) * 3
+		}
+		if p.audio {
+			n += 4 * min(c.Wave.Size/int64(waveWidth(c.Form)), int64(seconds*float64(p.info.Rate)+0.5))
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
 // Load reads the span of clip i. The error names the shard and the clip's key in it.
 func (p *Source) Load(ctx context.Context, i int, span media.Span) (*media.Clip, error) {
 	if err := ctx.Err(); err != nil {

@@ -149,13 +149,7 @@ func (p *packer) cut() {
 // digest tells sources apart: by their clips and, where these are files, the files' times of change.
 func digest(src media.Corpus) string {
 	h := sha256.New()
-	for i := range src.Len() {
-		label := ""
-		if l := src.Label(i); l >= 0 {
-			label = src.Classes()[l]
-		}
-		fmt.Fprintf(h, "%q %q %q %g\n", src.Name(i), label, src.Split(i), src.Duration(i))
-	}
+	media.WriteClips(h, src)
 	if f, ok := src.(Files); ok {
 		f.Stamps(h)
 	}

@@ -12,10 +12,12 @@ import (
 
 // Config describes a generated data set. Zero fields take the defaults named.
 type Config struct {
-	Clips      int     // number of clips (default 1024)
-	Classes    int     // number of classes, 1..64 (default 8)
-	Difficulty float64 // from 0, nearly clean, to 1, heavy clutter and noise; see DefaultDifficulty
-	Seed       uint64  // another seed is another data set
+	Clips      int      // number of clips (default 1024)
+	Classes    int      // number of classes, 1..64 (default 8)
+	Difficulty float64  // from 0, nearly clean, to 1, heavy clutter and noise; see DefaultDifficulty
+	Clutter    *float64 // difficulty of texture, noise and other shapes and tones alone; nil for the same
+	Sound      *float64 // difficulty of the sound alone, its clutter too; nil for the same
+	Seed       uint64   // another seed is another data set
 
 	Seconds float64 // length of a clip (default 3)
 	FPS     int     // frames per second (default 8)
@@ -144,17 +146,28 @@ func (d *choices) cycles(t float64) float64 { return d.rate*t + d.phase }
 // difficulty 0.5; clutter and noise grow slowly at first and are full at 1.
 func (s *Source) draw(i int) *choices {
 	r := rng.New(s.cfg.Seed, rng.StreamSynthetic, uint64(i))
-	pose := min(1, 2*s.cfg.Difficulty)
-	clutter := s.cfg.Difficulty * (0.4 + 0.6*s.cfg.Difficulty)
 	shape, motion := classParts(s.Label(i))
+	pose, clutter := nuisances(s.cfg.Difficulty, s.cfg.Clutter)
 	d := &choices{
 		noise: rng.Hash(s.cfg.Seed, rng.StreamSyntheticNoise, uint64(i)),
 		rate:  vary(r, pose, 1.5, 1.0, 2.4),
 		phase: pose * r.Float64(),
 	}
 	d.scene = drawScene(r, shape, motion, pose, clutter)
+	if s.cfg.Sound != nil {
+		pose, clutter = nuisances(*s.cfg.Sound, nil)
+	}
 	d.tone = drawTone(r, shape, motion, pose, clutter)
 	return d
+}
+
+func nuisances(difficulty float64, clutter *float64) (pose, amount float64) {
+	d := min(max(difficulty, 0), 1)
+	pose = min(1, 2*d)
+	if clutter != nil {
+		d = min(max(*clutter, 0), 1)
+	}
+	return pose, d * (0.4 + 0.6*d)
 }
 
 // vary moves from the fixed figure towards a draw from [low,high) as amount goes from 0 to 1. It

@@ -56,6 +56,35 @@ func TestSyntheticIsDeterministic(t *testing.T) {
 	require.NotEqual(t, loadSynthetic(t, a, 0, media.Span{Start: 1, Seconds: 1}).Frames, loadSynthetic(t, a, 8, media.Span{Start: 1, Seconds: 1}).Frames)
 }
 
+// The sound's difficulty leaves the picture as it is, and none leaves the sound as it is.
+func TestSyntheticSoundDifficulty(t *testing.T) {
+	span := media.Span{Start: 1, Seconds: 1}
+	clean, same := 0.0, 0.7
+	plain := loadSynthetic(t, New(Config{Difficulty: same, Seed: 3}), 5, span)
+	equal := loadSynthetic(t, New(Config{Difficulty: same, Sound: &same, Seed: 3}), 5, span)
+	clear := loadSynthetic(t, New(Config{Difficulty: same, Sound: &clean, Seed: 3}), 5, span)
+	require.Equal(t, plain, equal)
+	require.Equal(t, plain.Frames, clear.Frames)
+	require.NotEqual(t, plain.Wave, clear.Wave)
+}
+
+// Without clutter a picture has plain ground: what is not the figure has one colour.
+func TestSyntheticClutter(t *testing.T) {
+	span := media.Span{Start: 1, Seconds: 1}
+	none, same := 0.0, 0.7
+	cluttered := loadSynthetic(t, New(Config{Difficulty: same, Seed: 3}), 5, span)
+	require.Equal(t, cluttered, loadSynthetic(t, New(Config{Difficulty: same, Clutter: &same, Seed: 3}), 5, span))
+	colours := func(c *media.Clip) int {
+		seen := map[[3]uint8]bool{}
+		for x := range c.W { // of the top row
+			seen[[3]uint8(c.Frames[3*x:])] = true
+		}
+		return len(seen)
+	}
+	require.Greater(t, colours(cluttered), 10)
+	require.Equal(t, 1, colours(loadSynthetic(t, New(Config{Difficulty: same, Clutter: &none, Seed: 3}), 5, span)))
+}
+
 // A span shows the same pixels and samples as the same part of the whole clip.
 func TestSyntheticSpansAgree(t *testing.T) {
 	s := New(Config{Difficulty: 0.6, Seed: 5})

@@ -69,6 +69,11 @@ func (s Spec) audioLocal() int { return s.Mels * s.LocalSpecFrames }
 // part is the share of slot i in a tensor of n elements per clip.
 func part[T any](data []T, i, n int) []T { return data[i*n : (i+1)*n : (i+1)*n] }
 
+// ViewerBytes is the memory of one worker that makes views, beside the clips that it reads.
+func (s Spec) ViewerBytes() int64 {
+	return 4 * int64(max(s.videoGlobal(), s.videoLocal())+4*s.audioGlobal()+2*s.Samples())
+}
+
 // batchBytes is the memory of a batch of b clips with the modalities named.
 func (s Spec) batchBytes(b int, video, audio bool) int64 {
 	n := 0

@@ -47,15 +47,23 @@ func Centre(ctx context.Context, src media.Source, spec Spec, indices []int, opt
 	}
 	var work sync.WaitGroup
 	var next atomic.Int64
+	together := min(media.Together(src, spec.Seconds), max(1, len(indices)/workers))
 	for range min(workers, len(indices)) {
 		work.Go(func() {
 			v := newViewer(spec, sg)
 			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(indices) {
+				end := int(next.Add(int64(together)))
+				first := end - together
+				if first >= len(indices) {
 					return
 				}
-				errs[i] = centreClip(ctx, v, b, i, src, indices[i], opt, video, audio)
+				var wanted []media.Request
+				for _, index := range indices[first:min(end, len(indices))] {
+					wanted = append(wanted, spec.centreRequest(src, index, opt))
+				}
+				for k, got := range media.LoadAll(ctx, src, wanted) {
+					errs[first+k] = v.centreClip(b, first+k, got, opt, video, audio)
+				}
 			}
 		})
 	}
@@ -80,6 +88,11 @@ func Centre(ctx context.Context, src media.Source, spec Spec, indices []int, opt
 	return b, bad, nil
 }
 
+// centreRequest asks for the span that the options name of a clip.
+func (s Spec) centreRequest(src media.Source, index int, opt CentreOptions) media.Request {
+	return media.Request{Index: index, Span: s.CentreSpan(src.Duration(index), opt)}
+}
+
 // CentreSpan is the span of a clip that Centre reads, by the clip's duration in seconds.
 func (s Spec) CentreSpan(duration float64, opt CentreOptions) media.Span {
 	span := media.Span{Seconds: s.Seconds}
@@ -94,17 +107,16 @@ func (s Spec) CentreSpan(duration float64, opt CentreOptions) media.Span {
 	return span
 }
 
-func centreClip(ctx context.Context, v *viewer, b *Batch, i int, src media.Source, index int, opt CentreOptions, video, audio bool) error {
-	clip, err := src.Load(ctx, index, v.spec.CentreSpan(src.Duration(index), opt))
-	if err != nil {
+func (v *viewer) centreClip(b *Batch, i int, got media.Loaded, opt CentreOptions, video, audio bool) error {
+	if got.Err != nil {
+		return got.Err
+	}
+	if err := v.check(got.Clip, video, audio); err != nil {
 		return err
 	}
-	if err := v.check(clip, video, audio); err != nil {
+	if err := v.matches(got.Clip, video, audio); err != nil {
 		return err
 	}
-	if err := v.matches(clip, video, audio); err != nil {
-		return err
-	}
-	v.centre(b, i, clip, min(max((opt.Along+1)/2, 0), 1))
+	v.centre(b, i, got.Clip, min(max((opt.Along+1)/2, 0), 1))
 	return nil
 }

@@ -58,6 +58,10 @@ func contrastMatrix(f, mean float32) mgl32.Mat4 {
 // after each step is what the recipe's library does, so steps are not multiplied together.
 func (v view) transform(t int, m mgl32.Mat4) {
 	r, g, b := v.planes(t)
+	transformPlanes(r, g, b, m)
+}
+
+func plainTransform(r, g, b []float32, m mgl32.Mat4) {
 	g, b = g[:len(r)], b[:len(r)]
 	for i := range r {
 		x, y, z := r[i], g[i], b[i]
@@ -69,21 +73,29 @@ func (v view) transform(t int, m mgl32.Mat4) {
 
 // meanGrey is the mean grey value of frame t.
 func (v view) meanGrey(t int) float32 {
-	sum := func(p []float32) (s float64) {
-		for _, x := range p {
-			s += float64(x)
-		}
-		return s
-	}
-	r, g, b := v.planes(t)
-	grey := sum(r)*float64(luma[0]) + sum(g)*float64(luma[1]) + sum(b)*float64(luma[2])
+	sums := sumPlanes(v.planes(t))
+	grey := sums[0]*float64(luma[0]) + sums[1]*float64(luma[1]) + sums[2]*float64(luma[2])
 	return float32(grey / float64(v.plane))
+}
+
+// plainSums adds up each plane in order.
+func plainSums(r, g, b []float32) (sums [3]float64) {
+	for c, p := range [][]float32{r, g, b} {
+		for _, x := range p {
+			sums[c] += float64(x)
+		}
+	}
+	return sums
 }
 
 // shiftHue turns the hue of every pixel of frame t by a fraction of the colour circle, keeping its
 // saturation and value in HSV.
 func (v view) shiftHue(t int, shift float32) {
 	r, g, b := v.planes(t)
+	huePlanes(r, g, b, shift)
+}
+
+func plainHue(r, g, b []float32, shift float32) {
 	g, b = g[:len(r)], b[:len(r)]
 	for i := range r {
 		r[i], g[i], b[i] = turnHue(r[i], g[i], b[i], shift)
@@ -122,27 +134,31 @@ func clamp01(x float32) float32 { return min(max(x, 0), 1) }
 // blur is a Gaussian blur of frame t with kernel taps exp(-x^2/2sigma^2), normalised, along x and
 // along y; the frame is continued by reflection about its edge pixels.
 func (v view) blur(t, size int, alongX, alongY []float32, scratch []float32) {
-	halfX, halfY := len(alongX)/2, len(alongY)/2
 	r, g, b := v.planes(t)
 	for _, p := range [][]float32{r, g, b} {
-		for y := range size {
-			row := p[y*size:][:size]
-			for x := range size {
-				sum := float32(0)
-				for k, w := range alongX {
-					sum += w * row[reflectIndex(x+k-halfX, size)]
-				}
-				scratch[y*size+x] = sum
+		blurPlane(p, size, alongX, alongY, scratch)
+	}
+}
+
+func plainBlur(p []float32, size int, alongX, alongY, scratch []float32) {
+	halfX, halfY := len(alongX)/2, len(alongY)/2
+	for y := range size {
+		row := p[y*size:][:size]
+		for x := range size {
+			sum := float32(0)
+			for k, w := range alongX {
+				sum += w * row[reflectIndex(x+k-halfX, size)]
 			}
+			scratch[y*size+x] = sum
 		}
-		for y := range size {
-			out := p[y*size:][:size]
-			clear(out)
-			for k, w := range alongY {
-				row := scratch[reflectIndex(y+k-halfY, size)*size:][:size]
-				for x, s := range row {
-					out[x] += w * s
-				}
+	}
+	for y := range size {
+		out := p[y*size:][:size]
+		clear(out)
+		for k, w := range alongY {
+			row := scratch[reflectIndex(y+k-halfY, size)*size:][:size]
+			for x, s := range row {
+				out[x] += w * s
 			}
 		}
 	}
@@ -189,54 +205,78 @@ func (a VideoAug) blurKernels(r *rand.Rand) (alongX, alongY []float32) {
 }
 
 // store writes the view to dst in pixels of 0 to 255, to the nearest, halves to even. The product is exact in float64.
-func (v view) store(dst []uint8) {
-	dst = dst[:len(v.data)]
-	for i, x := range v.data {
+func (v view) store(dst []uint8) { storeBytes(dst[:len(v.data)], v.data) }
+
+// storeFrame is store for frame t alone.
+func (v view) storeFrame(t int, dst []uint8) {
+	for c := range 3 {
+		at := (c*v.frames + t) * v.plane
+		storeBytes(dst[at:at+v.plane], v.data[at:at+v.plane])
+	}
+}
+
+func plainStore(dst []uint8, x []float32) {
+	dst = dst[:len(x)]
+	for i, x := range x {
 		dst[i] = uint8(math.RoundToEven(255 * float64(clamp01(x))))
 	}
 }
 
-// jitter draws the four factors and their order once and applies them to every frame.
-func (v view) jitter(r *rand.Rand, a VideoAug) {
+// jitter is a draw of the four factors and of their order.
+type jitter struct {
+	bright, contrast, saturate, hue float32
+	order                           []int
+}
+
+func (a VideoAug) drawJitter(r *rand.Rand) (j jitter) {
 	factor := func(x float64) float32 { return float32(rng.Uniform(r, 1-x, 1+x)) }
-	bright, contrast, saturate := factor(a.Brightness), factor(a.Contrast), factor(a.Saturation)
-	hue := float32(rng.Uniform(r, -a.Hue, a.Hue))
-	for _, step := range r.Perm(4) {
-		for t := range v.frames {
-			switch {
-			case step == 0 && a.Brightness > 0:
-				v.transform(t, brightnessMatrix(bright))
-			case step == 1 && a.Contrast > 0:
-				v.transform(t, contrastMatrix(contrast, v.meanGrey(t)))
-			case step == 2 && a.Saturation > 0:
-				v.transform(t, saturationMatrix(saturate))
-			case step == 3 && a.Hue > 0:
-				v.shiftHue(t, hue)
-			}
+	j.bright, j.contrast, j.saturate = factor(a.Brightness), factor(a.Contrast), factor(a.Saturation)
+	j.hue = float32(rng.Uniform(r, -a.Hue, a.Hue))
+	j.order = r.Perm(4)
+	return j
+}
+
+// jitter applies a draw to frame t.
+func (v view) jitter(t int, j jitter, a VideoAug) {
+	for _, step := range j.order {
+		switch {
+		case step == 0 && a.Brightness > 0:
+			v.transform(t, brightnessMatrix(j.bright))
+		case step == 1 && a.Contrast > 0:
+			v.transform(t, contrastMatrix(j.contrast, v.meanGrey(t)))
+		case step == 2 && a.Saturation > 0:
+			v.transform(t, saturationMatrix(j.saturate))
+		case step == 3 && a.Hue > 0:
+			v.shiftHue(t, j.hue)
 		}
 	}
 }
 
 // augmentVideo writes one augmented view of the clip to dst [3,frames,size,size] in pixels of 0 to 255. All
-// frames share one draw. The order is crop and flip, jitter, grey, blur. work takes the view in 0..1 on the
-// way, so that it is rounded once; scratch takes a frame.
+// frames share one draw. The order is crop and flip, jitter, grey, blur; a frame goes all the way before the next, while it
+// is in the cache. work takes the view in 0..1 on the way, so that it is rounded once; scratch takes a frame.
 func augmentVideo(dst []uint8, c *media.Clip, first, frames, size int, a VideoAug, r *rand.Rand, work, scratch []float32) {
 	box := drawCrop(r, c.W, c.H, a.Scale, a.Ratio)
 	v := view{work[:len(dst)], frames, size * size}
-	sampleView(v.data, c, first, frames, size, box, r.Float64() < a.Flip)
+	seen := newSampler(c, first, size, box, r.Float64() < a.Flip)
+	var colours jitter
 	if r.Float64() < a.Jitter {
-		v.jitter(r, a)
+		colours = a.drawJitter(r)
 	}
-	if r.Float64() < a.Grey {
-		for t := range frames {
+	grey := r.Float64() < a.Grey
+	var alongX, alongY []float32
+	if r.Float64() < a.Blur {
+		alongX, alongY = a.blurKernels(r)
+	}
+	for t := range frames {
+		seen.frame(v, t)
+		v.jitter(t, colours, a)
+		if grey {
 			v.transform(t, greyMatrix())
 		}
-	}
-	if r.Float64() < a.Blur {
-		alongX, alongY := a.blurKernels(r)
-		for t := range frames {
+		if alongX != nil {
 			v.blur(t, size, alongX, alongY, scratch[:size*size])
 		}
+		v.storeFrame(t, dst)
 	}
-	v.store(dst)
 }

@@ -58,7 +58,7 @@ func viewMatrix(box cropBox, size int, flip bool) mgl64.Mat3 {
 
 // tap is one bilinear sample along an axis: two pixels and the weight of the second.
 type tap struct {
-	a, b int
+	a, b int32
 	w    float32
 }
 
@@ -69,40 +69,63 @@ func taps(dst []tap, scale, shift float64, first, count int) []tap {
 		at := scale*(float64(i)+0.5) + shift - 0.5
 		at = min(max(at, float64(first)), float64(first+count-1))
 		a := int(at)
-		dst[i] = tap{a, min(a+1, first+count-1), float32(at - float64(a))}
+		dst[i] = tap{int32(a), int32(min(a+1, first+count-1)), float32(at - float64(a))}
 	}
 	return dst
 }
 
-// sampleView writes frames [first,first+count) of the clip, seen through the matrix, to dst
-// [3,count,size,size] with values in 0..1. Frames beyond the last repeat the clip from its first.
-// The matrix has no rotation or shear, so each axis is sampled on its own.
-func sampleView(dst []float32, c *media.Clip, first, count, size int, box cropBox, flip bool) {
+// sampler samples frames of a clip at one box. Taps and scratch are made once a view.
+type sampler struct {
+	clip    *media.Clip
+	first   int
+	xs, ys  []tap
+	scratch []float32 // [8*(size+15)]
+}
+
+// newSampler prepares to see frames of the clip from the given first on through the box, in size x size pixels.
+func newSampler(c *media.Clip, first, size int, box cropBox, flip bool) sampler {
+	// The matrix has no rotation or shear, so each axis is sampled on its own.
 	m := viewMatrix(box, size, flip)
 	axis := make([]tap, 2*size)
-	xs := taps(axis[:size], m.At(0, 0), m.At(0, 2), box.x, box.w)
-	ys := taps(axis[size:], m.At(1, 1), m.At(1, 2), box.y, box.h)
-	plane := size * size
+	return sampler{
+		clip: c, first: first,
+		xs:      taps(axis[:size], m.At(0, 0), m.At(0, 2), box.x, box.w),
+		ys:      taps(axis[size:], m.At(1, 1), m.At(1, 2), box.y, box.h),
+		scratch: make([]float32, 8*(size+15)),
+	}
+}
+
+// frame writes frame t of the view, with values in 0..1. Frames beyond the last repeat the clip from its first.
+func (s sampler) frame(v view, t int) {
+	r, g, b := v.planes(t)
+	samplePlanes(s.clip.Frame((s.first+t)%s.clip.T), s.clip.W, s.xs, s.ys, s.scratch, r, g, b)
+}
+
+// sampleView writes frames [first,first+count) of the clip, seen through the box, to dst [3,count,size,size].
+func sampleView(dst []float32, c *media.Clip, first, count, size int, box cropBox, flip bool) {
+	s := newSampler(c, first, size, box, flip)
 	for t := range count {
-		frame := c.Frame((first + t) % c.T)
-		red := dst[t*plane:][:plane]
-		green := dst[(count+t)*plane:][:plane]
-		blue := dst[(2*count+t)*plane:][:plane]
-		for y, ty := range ys {
-			top := frame[ty.a*c.W*3:][:c.W*3]
-			bottom := frame[ty.b*c.W*3:][:c.W*3]
-			bw := ty.w / 255
-			tw := (1 - ty.w) / 255
-			for x, tx := range xs {
-				tl, tr := top[tx.a*3:][:3], top[tx.b*3:][:3]
-				bl, br := bottom[tx.a*3:][:3], bottom[tx.b*3:][:3]
-				wr := tx.w
-				wl := 1 - wr
-				o := y*size + x
-				red[o] = (float32(tl[0])*wl+float32(tr[0])*wr)*tw + (float32(bl[0])*wl+float32(br[0])*wr)*bw
-				green[o] = (float32(tl[1])*wl+float32(tr[1])*wr)*tw + (float32(bl[1])*wl+float32(br[1])*wr)*bw
-				blue[o] = (float32(tl[2])*wl+float32(tr[2])*wr)*tw + (float32(bl[2])*wl+float32(br[2])*wr)*bw
-			}
+		s.frame(view{dst, count, size * size}, t)
+	}
+}
+
+// plainSample samples a frame [h,w,3] at the taps of both axes to planes [len(ys),len(xs)] in 0..1.
+func plainSample(frame []uint8, w int, xs, ys []tap, _, red, green, blue []float32) {
+	o := 0
+	for _, ty := range ys {
+		top := frame[int(ty.a)*w*3:][:w*3]
+		bottom := frame[int(ty.b)*w*3:][:w*3]
+		bw := ty.w / 255
+		tw := (1 - ty.w) / 255
+		for _, tx := range xs {
+			tl, tr := top[tx.a*3:][:3], top[tx.b*3:][:3]
+			bl, br := bottom[tx.a*3:][:3], bottom[tx.b*3:][:3]
+			wr := tx.w
+			wl := 1 - wr
+			red[o] = (float32(tl[0])*wl+float32(tr[0])*wr)*tw + (float32(bl[0])*wl+float32(br[0])*wr)*bw
+			green[o] = (float32(tl[1])*wl+float32(tr[1])*wr)*tw + (float32(bl[1])*wl+float32(br[1])*wr)*bw
+			blue[o] = (float32(tl[2])*wl+float32(tr[2])*wr)*tw + (float32(bl[2])*wl+float32(br[2])*wr)*bw
+			o++
 		}
 	}
 }

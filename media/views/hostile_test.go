@@ -53,6 +53,12 @@ func (z *zoo) link(target, name string) {
 // makeZoo makes some good files and derives the others from them.
 func makeZoo(t *testing.T) *zoo {
 	z := &zoo{dir: t.TempDir(), t: t}
+	many := func(n int) int {
+		if os.Getenv("XKD_TESTS") == "all" {
+			return 2 * n
+		}
+		return n
+	}
 	made := t.TempDir()
 	x264 := []string{"-c:v", "libx264", "-preset", "ultrafast", "-g", "4"}
 	var good [][]byte
@@ -77,34 +83,34 @@ func makeZoo(t *testing.T) *zoo {
 		i := r.IntN(len(good))
 		return slices.Clone(good[i]), ext[i]
 	}
-	for i := range 40 {
+	for i := range many(40) {
 		data, e := pick()
 		z.add(fmt.Sprintf("cut/%02d%s", i, e), data[:1+r.IntN(len(data)-1)])
 	}
-	for i := range 40 {
+	for i := range many(40) {
 		data, e := pick()
 		for range 1 << r.IntN(9) {
 			data[r.IntN(len(data))] ^= 1 << r.IntN(8)
 		}
 		z.add(fmt.Sprintf("flipped/%02d%s", i, e), data)
 	}
-	for i := range 16 {
+	for i := range many(16) {
 		a, e := pick()
 		b, _ := pick()
 		z.add(fmt.Sprintf("joined/%02d%s", i, e), append(a[:r.IntN(len(a))], b[r.IntN(len(b)):]...))
 	}
-	for i := range 16 {
+	for i := range many(16) {
 		data, e := pick()
 		at := r.IntN(len(data))
 		clear(data[at:min(at+1+r.IntN(4096), len(data))])
 		z.add(fmt.Sprintf("zeroed/%02d%s", i, e), data)
 	}
-	for i := range 16 {
+	for i := range many(16) {
 		data, e := pick()
 		at := r.IntN(len(data))
 		z.add(fmt.Sprintf("shortened/%02d%s", i, e), slices.Delete(data, at, min(at+1+r.IntN(512), len(data))))
 	}
-	for i := range 20 { // a true beginning, then noise
+	for i := range many(20) { // a true beginning, then noise
 		data, e := pick()
 		for k := r.IntN(200); k < len(data); k++ {
 			data[k] = byte(r.Uint32())
@@ -112,7 +118,7 @@ func makeZoo(t *testing.T) *zoo {
 		z.add(fmt.Sprintf("noise/%02d%s", i, e), data)
 	}
 	// Words of the headers become absurd: sizes, counts, dimensions, rates.
-	for i := range 16 {
+	for i := range many(16) {
 		data := slices.Clone(good[4])
 		at := r.IntN(700)
 		binary.BigEndian.PutUint32(data[at:], []uint32{math.MaxUint32, math.MaxInt32, 0, 1 << 31}[i%4])
@@ -168,7 +174,7 @@ func decodes(path string) bool {
 	return frame.Len() > 0 && sound.Len() > 0
 }
 
-// Two hundred odd and broken files: all are survived, each is used or named with a reason, nothing
+// Two hundred odd and broken files, at length three hundred and more: all are survived, each is used or named with a reason, nothing
 // that can be decoded is refused, and memory stays bounded.
 func TestHostileFiles(t *testing.T) {
 	if testing.Short() {

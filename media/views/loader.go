@@ -108,6 +108,9 @@ func (w *window) error() error {
 	return e
 }
 
+// DefaultMostLost is what LoaderConfig.MostLost is where it is 0.
+const DefaultMostLost = 0.5
+
 const (
 	defaultPrefetch      = 2
 	defaultPrefetchBytes = 1 << 30
@@ -144,12 +147,14 @@ type Loader struct {
 	cancel context.CancelFunc
 	ctx    context.Context
 	work   sync.WaitGroup
-	jobs   chan job
+	jobs   chan []job
 	ready  chan *pending
 	slots  chan struct{} // one token per batch made ahead
 	free   chan *Batch
-	waited atomic.Int64
-	recent *window // of batches that Next has returned
+	// together is how many clips a worker takes at a time.
+	together int
+	waited   atomic.Int64
+	recent   *window // of batches that Next has returned
 
 	mu      sync.Mutex
 	orders  map[uint64][]int
@@ -207,7 +212,7 @@ func NewLoader(ctx context.Context, src media.Source, spec Spec, cfg LoaderConfi
 		cfg.PrefetchBytes = defaultPrefetchBytes
 	}
 	if cfg.MostLost <= 0 {
-		cfg.MostLost = 0.5
+		cfg.MostLost = DefaultMostLost
 	}
 	video, audio := media.Modalities(src)
 	cfg.Prefetch = spec.ahead(cfg.Prefetch, cfg.Batch, cfg.PrefetchBytes, video, audio)
@@ -217,7 +222,7 @@ func NewLoader(ctx context.Context, src media.Source, spec Spec, cfg LoaderConfi
 	}
 	l := &Loader{
 		src: src, spec: spec, cfg: cfg,
-		jobs:   make(chan job),
+		jobs:   make(chan []job),
 		ready:  make(chan *pending, cfg.Prefetch),
 		slots:  make(chan struct{}, cfg.Prefetch),
 		free:   make(chan *Batch, cfg.Prefetch+1),
@@ -226,6 +231,8 @@ func NewLoader(ctx context.Context, src media.Source, spec Spec, cfg LoaderConfi
 		named:  map[int]bool{},
 	}
 	l.video, l.audio = video, audio
+	// No worker shall wait while another has several clips to decode.
+	l.together = min(media.Together(src, spec.Seconds), max(1, cfg.Batch*cfg.Prefetch/cfg.Workers), cfg.Batch)
 	l.recent = newWindow(cfg.Batch, cfg.MostLost)
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.work.Add(1 + cfg.Workers)
@@ -249,9 +256,13 @@ func (l *Loader) dispatch() {
 		p.batch.Step = int(step)
 		p.left.Store(int32(l.cfg.Batch))
 		l.ready <- p // never blocks: as many places as tokens
-		for i := range l.cfg.Batch {
+		for i := 0; i < l.cfg.Batch; i += l.together {
+			var jobs []job
+			for k := i; k < min(i+l.together, l.cfg.Batch); k++ {
+				jobs = append(jobs, job{p: p, slot: k, at: step*uint64(l.cfg.Batch) + uint64(k)})
+			}
 			select {
-			case l.jobs <- job{p, i, step*uint64(l.cfg.Batch) + uint64(i)}:
+			case l.jobs <- jobs:
 			case <-l.ctx.Done():
 				return
 			}
@@ -273,16 +284,20 @@ func (l *Loader) serve(v *viewer) {
 	defer l.work.Done()
 	for {
 		select {
-		case j := <-l.jobs:
-			if err := l.fill(v, j); err != nil {
-				j.p.mu.Lock()
-				if j.p.err == nil {
-					j.p.err = err
+		case jobs := <-l.jobs:
+			first := l.loadFirst(jobs)
+			for k, j := range jobs {
+				if err := l.fill(v, j, first[k]); err != nil {
+					j.p.mu.Lock()
+					if j.p.err == nil {
+						j.p.err = err
+					}
+					j.p.mu.Unlock()
 				}
-				j.p.mu.Unlock()
-			}
-			if j.p.left.Add(-1) == 0 {
-				close(j.p.done)
+				first[k] = media.Loaded{}
+				if j.p.left.Add(-1) == 0 {
+					close(j.p.done)
+				}
 			}
 		case <-l.ctx.Done():
 			return
@@ -290,11 +305,33 @@ func (l *Loader) serve(v *viewer) {
 	}
 }
 
-// fill puts the clip at the job's position, or the next that works, into its slot.
-func (l *Loader) fill(v *viewer, j job) error {
+// place is the epoch of a job, its order, and the job's position in it.
+func (l *Loader) place(j job) (epoch uint64, order []int, first uint64) {
 	n := uint64(l.src.Len())
-	epoch, first := j.at/n, j.at%n
-	order := l.order(epoch)
+	return j.at / n, l.order(j.at / n), j.at % n
+}
+
+// loadFirst loads the clips at the jobs' own positions together. Those that are known to fail stay empty.
+func (l *Loader) loadFirst(jobs []job) []media.Loaded {
+	out := make([]media.Loaded, len(jobs))
+	var wanted []media.Request
+	var at []int
+	for k, j := range jobs {
+		epoch, order, first := l.place(j)
+		if index := order[first]; l.known(attempt{epoch, index}) == nil {
+			wanted, at = append(wanted, l.request(epoch, index)), append(at, k)
+		}
+	}
+	for n, got := range media.LoadAll(l.ctx, l.src, wanted) {
+		out[at[n]] = got
+	}
+	return out
+}
+
+// fill puts the clip at the job's position, or the next that works, into its slot. loaded is the first unless it is empty.
+func (l *Loader) fill(v *viewer, j job, loaded media.Loaded) error {
+	n := uint64(l.src.Len())
+	epoch, order, first := l.place(j)
 	for k := range n {
 		index := order[(first+k)%n]
 		try := attempt{epoch, index}
@@ -303,7 +340,13 @@ func (l *Loader) fill(v *viewer, j job) error {
 			l.skip(try, nil)
 			continue
 		}
-		clip, err := l.load(v, epoch, index)
+		if k > 0 || loaded.Clip == nil && loaded.Err == nil {
+			loaded = media.LoadAll(l.ctx, l.src, []media.Request{l.request(epoch, index)})[0]
+		}
+		clip, err := loaded.Clip, loaded.Err
+		if err == nil {
+			err = v.check(clip, l.video, l.audio)
+		}
 		if l.ctx.Err() != nil {
 			return l.ctx.Err()
 		}
@@ -334,13 +377,9 @@ func (p *pending) miss(l *Loader, slot int, tried uint64, index int, err error) 
 	p.lost = append(p.lost, lost{slot, media.NewBadFile(l.src.Name(index), err)})
 }
 
-// load decodes the span that this epoch sees of the clip.
-func (l *Loader) load(v *viewer, epoch uint64, index int) (*media.Clip, error) {
-	clip, err := l.src.Load(l.ctx, index, l.spec.trainingSpan(l.src.Duration(index), l.cfg.Seed, epoch, index))
-	if err != nil {
-		return nil, err
-	}
-	return clip, v.check(clip, l.video, l.audio)
+// request asks for the span that this epoch sees of the clip.
+func (l *Loader) request(epoch uint64, index int) media.Request {
+	return media.Request{Index: index, Span: l.spec.trainingSpan(l.src.Duration(index), l.cfg.Seed, epoch, index)}
 }
 
 // order is the permutation of an epoch. The last few stay in memory.

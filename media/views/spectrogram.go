@@ -27,6 +27,10 @@ type Spectrogram struct {
 	frame  []float64
 	coeff  []complex128
 	power  []float64
+
+	vectors *spectra // nil where frames are taken one by one
+	padded  []float32
+	sums    []float64
 }
 
 // melRow is one filter of the bank without its zeros.
@@ -45,6 +49,7 @@ func NewSpectrogram(rate, nfft, hop, mels int) (*Spectrogram, error) {
 	s := &Spectrogram{Rate: rate, NFFT: nfft, Hop: hop, Mels: mels, Mean: LogMean, Std: LogStd}
 	s.window = hann(nfft)
 	s.bank = melBank(rate, nfft, mels)
+	s.vectors = newSpectra(s)
 	s.scratch()
 	return s, nil
 }
@@ -75,6 +80,7 @@ func (s *Spectrogram) scratch() {
 	s.frame = make([]float64, s.NFFT)
 	s.coeff = make([]complex128, s.NFFT/2+1)
 	s.power = make([]float64, s.NFFT/2+1)
+	s.vectors, s.padded, s.sums = s.vectors.clone(), nil, nil
 }
 
 // Frames is the number of frames that a waveform of n samples has: 1 + n/hop.
@@ -90,6 +96,22 @@ func (s *Spectrogram) LogMel(dst, wave []float32) []float32 {
 		dst = make([]float32, n)
 	}
 	dst = dst[:n]
+	s.sums = grown(s.sums, n)
+	if s.vectors != nil {
+		s.padded = grown(s.padded, len(wave)+s.NFFT)
+		s.reflect(s.padded, wave)
+		s.vectors.sums(s.sums, s.padded, frames)
+	} else {
+		s.plainSums(s.sums, wave, frames)
+	}
+	for i, sum := range s.sums {
+		dst[i] = float32((math.Log(sum+logFloor) - s.Mean) / s.Std)
+	}
+	return dst
+}
+
+// plainSums writes the filters' sums [Mels,frames], frame by frame.
+func (s *Spectrogram) plainSums(dst []float64, wave []float32, frames int) {
 	for t := range frames {
 		s.powerAt(wave, t*s.Hop-s.NFFT/2)
 		for m, row := range s.bank {
@@ -97,10 +119,54 @@ func (s *Spectrogram) LogMel(dst, wave []float32) []float32 {
 			for i, w := range row.weight {
 				sum += w * s.power[row.first+i]
 			}
-			dst[m*frames+t] = float32((math.Log(sum+logFloor) - s.Mean) / s.Std)
+			dst[m*frames+t] = sum
 		}
 	}
-	return dst
+}
+
+// reflect writes the waveform to dst with half a frame more at both ends.
+func (s *Spectrogram) reflect(dst, wave []float32) {
+	half := s.NFFT / 2
+	copy(dst[half:], wave)
+	for i := range half {
+		dst[i] = float32(reflected(wave, i-half))
+		dst[half+len(wave)+i] = float32(reflected(wave, len(wave)+i))
+	}
+}
+
+// grown is a slice of n elements, the same one where it has room.
+func grown[T any](x []T, n int) []T {
+	if cap(x) < n {
+		x = make([]T, n)
+	}
+	return x[:n]
+}
+
+// turns are the cosines and negative sines of 2 pi k/n.
+func turns(n int) []float64 {
+	t := make([]float64, 0, 2*n)
+	for k := range n {
+		sin, cos := math.Sincos(2 * math.Pi * float64(k) / float64(n))
+		t = append(t, cos, -sin)
+	}
+	return t
+}
+
+// fourPlaces tells where a transform of n, a power of two, by decimation in frequency by fours, and at last by two, leaves
+// each frequency.
+func fourPlaces(n int) []int32 {
+	places := make([]int32, n)
+	for p := range n {
+		k, scale, at := 0, 1, p
+		for size := n; size > 1; {
+			radix := min(size, 4)
+			size /= radix
+			k += scale * (at / size)
+			at, scale = at%size, scale*radix
+		}
+		places[k] = int32(p)
+	}
+	return places
 }
 
 // powerAt fills power with |FFT|^2 of the windowed frame that begins at sample start, which may lie

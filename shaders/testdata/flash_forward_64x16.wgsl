@@ -2,10 +2,11 @@
 // (Milakov and Gimelshein, 2018; Dao et al., 2022); lse is the logarithm of the sum of exp(scale * Q K^T).
 //
 // x and its gradient are [batch, tokens, (q|k|v, heads, width)], O and dy [batch, tokens, (heads, width)], in units of four
-// elements; lse and delta are [batch, heads, tokens]. Workgroups: x rows, y head, z batch.
+// elements; lse and delta are [batch, heads, tokens]; all begin at row start. Workgroups: x rows, y head, z batch.
 struct Params {
     tokens: u32,
     heads: u32,
+    start: u32, // the first row
     scale: f32,
 }
 
@@ -21,9 +22,9 @@ var<workgroup> b: array<array<array<vec4<f32>, 8>, 4>, 8>;
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) t: u32) {
     let last = params.tokens - 1u;
     let dim = params.heads * 16u;
-    let at_x = group.z * params.tokens * 3u * dim + group.y * 16u;
-    let at_y = group.z * params.tokens * dim + group.y * 16u;
-    let at_row = (group.z * params.heads + group.y) * params.tokens;
+    let at_x = (params.start + group.z * params.tokens) * 3u * dim + group.y * 16u;
+    let at_y = (params.start + group.z * params.tokens) * dim + group.y * 16u;
+    let at_row = params.start * params.heads + (group.z * params.heads + group.y) * params.tokens;
     let first = group.x * 64u;
     let ty = t / 8u;
     let tx = t % 8u;

@@ -1,10 +1,11 @@
 // P = exp(scale * Q K^T - lse), dS = P (dO V^T - delta) scale; here dQ = dS K of a block of queries.
 //
 // x and its gradient are [batch, tokens, (q|k|v, heads, width)], O and dy [batch, tokens, (heads, width)], in units of four
-// elements; lse and delta are [batch, heads, tokens]. Workgroups: x rows, y head, z batch.
+// elements; lse and delta are [batch, heads, tokens]; all begin at row start. Workgroups: x rows, y head, z batch.
 struct Params {
     tokens: u32,
     heads: u32,
+    start: u32, // the first row
     scale: f32,
 }
 
@@ -22,9 +23,9 @@ var<workgroup> b: array<array<array<vec4<f32>, 8>, 4>, 8>;
 fn queries(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) t: u32) {
     let last = params.tokens - 1u;
     let dim = params.heads * 20u;
-    let at_x = group.z * params.tokens * 3u * dim + group.y * 20u;
-    let at_y = group.z * params.tokens * dim + group.y * 20u;
-    let at_row = (group.z * params.heads + group.y) * params.tokens;
+    let at_x = (params.start + group.z * params.tokens) * 3u * dim + group.y * 20u;
+    let at_y = (params.start + group.z * params.tokens) * dim + group.y * 20u;
+    let at_row = params.start * params.heads + (group.z * params.heads + group.y) * params.tokens;
     let first = group.x * 64u;
     let ty = t / 8u;
     let tx = t % 8u;

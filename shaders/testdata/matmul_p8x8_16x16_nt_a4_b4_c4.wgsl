@@ -38,8 +38,8 @@ fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
         c[(i + col) / 4u] = v;
     }
 }
-var<workgroup> tile_a: array<array<vec4<f32>, 32>, 16>;
-var<workgroup> tile_b: array<array<vec4<f32>, 32>, 16>;
+var<workgroup> tile_a: array<array<array<vec4<f32>, 32>, 2>, 8>;
+var<workgroup> tile_b: array<array<array<vec4<f32>, 32>, 2>, 8>;
 // A workgroup computes 128 x 128 elements of C through tiles of depth 16, a thread 8 x 8 of them.
 @compute @workgroup_size(256)
 fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) t: u32) {
@@ -119,16 +119,16 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     }
     for (var k = k0; k < k1; k += 16u) {
         if (t < 128u) {
-            tile_a[ds0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
-            tile_a[ds0 + 1u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
-            tile_a[ds0 + 2u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
-            tile_a[ds0 + 3u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
+            tile_a[ds0 / 2u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
+            tile_a[ds0 / 2u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
+            tile_a[ds0 / 2u + 1u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
+            tile_a[ds0 / 2u + 1u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
         }
         if (t >= 128u) {
-            tile_b[ds0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
-            tile_b[ds0 + 1u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
-            tile_b[ds0 + 2u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
-            tile_b[ds0 + 3u][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
+            tile_b[ds0 / 2u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.x, gs0_1.x, gs0_2.x, gs0_3.x);
+            tile_b[ds0 / 2u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.y, gs0_1.y, gs0_2.y, gs0_3.y);
+            tile_b[ds0 / 2u + 1u][0][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.z, gs0_1.z, gs0_2.z, gs0_3.z);
+            tile_b[ds0 / 2u + 1u][1][xs0 ^ ((ds0 >> 1u) & 6u)] = vec4<f32>(gs0_0.w, gs0_1.w, gs0_2.w, gs0_3.w);
         }
         workgroupBarrier();
         let next = k + 16u;
@@ -158,13 +158,13 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
                 gs0_3 = b[os0_3 + i];
             }
         }
-        for (var kk = 0u; kk < 16u; kk += 2u) {
-            let pa = ty ^ ((kk >> 1u) & 6u);
-            let pb = tx ^ ((kk >> 1u) & 6u);
-            let u0_0 = tile_a[kk][pa];
-            let u0_1 = tile_a[kk][pa + 16u];
-            let v0_0 = tile_b[kk][pb];
-            let v0_1 = tile_b[kk][pb + 16u];
+        for (var kk = 0u; kk < 8u; kk++) {
+            let pa = ty ^ (kk & 6u);
+            let pb = tx ^ (kk & 6u);
+            let u0_0 = tile_a[kk][0][pa];
+            let u0_1 = tile_a[kk][0][pa + 16u];
+            let v0_0 = tile_b[kk][0][pb];
+            let v0_1 = tile_b[kk][0][pb + 16u];
             c0_0 = fma(vec4<f32>(u0_0.x), v0_0, c0_0);
             c0_1 = fma(vec4<f32>(u0_0.x), v0_1, c0_1);
             c1_0 = fma(vec4<f32>(u0_0.y), v0_0, c1_0);
@@ -181,10 +181,10 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             c6_1 = fma(vec4<f32>(u0_1.z), v0_1, c6_1);
             c7_0 = fma(vec4<f32>(u0_1.w), v0_0, c7_0);
             c7_1 = fma(vec4<f32>(u0_1.w), v0_1, c7_1);
-            let u1_0 = tile_a[kk + 1u][pa];
-            let u1_1 = tile_a[kk + 1u][pa + 16u];
-            let v1_0 = tile_b[kk + 1u][pb];
-            let v1_1 = tile_b[kk + 1u][pb + 16u];
+            let u1_0 = tile_a[kk][1][pa];
+            let u1_1 = tile_a[kk][1][pa + 16u];
+            let v1_0 = tile_b[kk][1][pb];
+            let v1_1 = tile_b[kk][1][pb + 16u];
             c0_0 = fma(vec4<f32>(u1_0.x), v1_0, c0_0);
             c0_1 = fma(vec4<f32>(u1_0.x), v1_1, c0_1);
             c1_0 = fma(vec4<f32>(u1_0.y), v1_0, c1_0);

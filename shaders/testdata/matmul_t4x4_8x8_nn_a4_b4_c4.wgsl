@@ -38,8 +38,8 @@ fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
         c[(i + col) / 4u] = v;
     }
 }
-var<workgroup> tile_a: array<array<vec4<f32>, 8>, 16>;
-var<workgroup> tile_b: array<array<vec4<f32>, 8>, 16>;
+var<workgroup> tile_a: array<array<array<vec4<f32>, 8>, 2>, 8>;
+var<workgroup> tile_b: array<array<array<vec4<f32>, 8>, 2>, 8>;
 // A workgroup computes 32 x 32 elements of C through tiles of depth 16, a thread 4 x 4 of them.
 @compute @workgroup_size(64)
 fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) t: u32) {
@@ -97,10 +97,10 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             }
         }
         if (t < 32u) {
-            tile_a[da0][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.x, ga0_1.x, ga0_2.x, ga0_3.x);
-            tile_a[da0 + 1u][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.y, ga0_1.y, ga0_2.y, ga0_3.y);
-            tile_a[da0 + 2u][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.z, ga0_1.z, ga0_2.z, ga0_3.z);
-            tile_a[da0 + 3u][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.w, ga0_1.w, ga0_2.w, ga0_3.w);
+            tile_a[da0 / 2u][0][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.x, ga0_1.x, ga0_2.x, ga0_3.x);
+            tile_a[da0 / 2u][1][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.y, ga0_1.y, ga0_2.y, ga0_3.y);
+            tile_a[da0 / 2u + 1u][0][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.z, ga0_1.z, ga0_2.z, ga0_3.z);
+            tile_a[da0 / 2u + 1u][1][xa0 ^ ((da0 >> 1u) & 6u)] = vec4<f32>(ga0_0.w, ga0_1.w, ga0_2.w, ga0_3.w);
         }
         gb0 = vec4<f32>(0.0);
         if (k + db0 < k1) {
@@ -112,20 +112,20 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             let i = (k + db1) * sb;
             gb1 = b[ob1 + i];
         }
-        tile_b[db0][xb0] = gb0;
-        tile_b[db1][xb1] = gb1;
+        tile_b[db0 / 2u][db0 % 2u][xb0] = gb0;
+        tile_b[db1 / 2u][db1 % 2u][xb1] = gb1;
         workgroupBarrier();
-        for (var kk = 0u; kk < 16u; kk += 2u) {
-            let pa = ty ^ ((kk >> 1u) & 6u);
+        for (var kk = 0u; kk < 8u; kk++) {
+            let pa = ty ^ (kk & 6u);
             let pb = tx;
-            let u0_0 = tile_a[kk][pa];
-            let v0_0 = tile_b[kk][pb];
+            let u0_0 = tile_a[kk][0][pa];
+            let v0_0 = tile_b[kk][0][pb];
             c0_0 = fma(vec4<f32>(u0_0.x), v0_0, c0_0);
             c1_0 = fma(vec4<f32>(u0_0.y), v0_0, c1_0);
             c2_0 = fma(vec4<f32>(u0_0.z), v0_0, c2_0);
             c3_0 = fma(vec4<f32>(u0_0.w), v0_0, c3_0);
-            let u1_0 = tile_a[kk + 1u][pa];
-            let v1_0 = tile_b[kk + 1u][pb];
+            let u1_0 = tile_a[kk][1][pa];
+            let v1_0 = tile_b[kk][1][pb];
             c0_0 = fma(vec4<f32>(u1_0.x), v1_0, c0_0);
             c1_0 = fma(vec4<f32>(u1_0.y), v1_0, c1_0);
             c2_0 = fma(vec4<f32>(u1_0.z), v1_0, c2_0);

@@ -51,8 +51,8 @@ fn put(i: u32, col: u32, sum: vec4<f32>, plus: vec4<f32>) {
         c[i + col + 3u] = v.w;
     }
 }
-var<workgroup> tile_a: array<array<vec4<f32>, 32>, 16>;
-var<workgroup> tile_b: array<array<vec4<f32>, 32>, 16>;
+var<workgroup> tile_a: array<array<array<vec4<f32>, 32>, 2>, 8>;
+var<workgroup> tile_b: array<array<array<vec4<f32>, 32>, 2>, 8>;
 // A workgroup computes 128 x 128 elements of C through tiles of depth 16, a thread 8 x 8 of them.
 @compute @workgroup_size(256)
 fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) t: u32) {
@@ -129,8 +129,8 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             let i = (k + da1) * sa;
             ga1 = vec4<f32>(a[oa1_0 + i], a[oa1_1 + i], a[oa1_2 + i], a[oa1_3 + i]);
         }
-        tile_a[da0][xa0] = ga0;
-        tile_a[da1][xa1] = ga1;
+        tile_a[da0 / 2u][da0 % 2u][xa0] = ga0;
+        tile_a[da1 / 2u][da1 % 2u][xa1] = ga1;
         gb0 = vec4<f32>(0.0);
         if (k + db0 < k1) {
             let i = (k + db0) * sb;
@@ -141,16 +141,16 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             let i = (k + db1) * sb;
             gb1 = vec4<f32>(b[ob1_0 + i], b[ob1_1 + i], b[ob1_2 + i], b[ob1_3 + i]);
         }
-        tile_b[db0][xb0] = gb0;
-        tile_b[db1][xb1] = gb1;
+        tile_b[db0 / 2u][db0 % 2u][xb0] = gb0;
+        tile_b[db1 / 2u][db1 % 2u][xb1] = gb1;
         workgroupBarrier();
-        for (var kk = 0u; kk < 16u; kk += 2u) {
+        for (var kk = 0u; kk < 8u; kk++) {
             let pa = ty;
             let pb = tx;
-            let u0_0 = tile_a[kk][pa];
-            let u0_1 = tile_a[kk][pa + 16u];
-            let v0_0 = tile_b[kk][pb];
-            let v0_1 = tile_b[kk][pb + 16u];
+            let u0_0 = tile_a[kk][0][pa];
+            let u0_1 = tile_a[kk][0][pa + 16u];
+            let v0_0 = tile_b[kk][0][pb];
+            let v0_1 = tile_b[kk][0][pb + 16u];
             c0_0 = fma(vec4<f32>(u0_0.x), v0_0, c0_0);
             c0_1 = fma(vec4<f32>(u0_0.x), v0_1, c0_1);
             c1_0 = fma(vec4<f32>(u0_0.y), v0_0, c1_0);
@@ -167,10 +167,10 @@ fn matmul(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
             c6_1 = fma(vec4<f32>(u0_1.z), v0_1, c6_1);
             c7_0 = fma(vec4<f32>(u0_1.w), v0_0, c7_0);
             c7_1 = fma(vec4<f32>(u0_1.w), v0_1, c7_1);
-            let u1_0 = tile_a[kk + 1u][pa];
-            let u1_1 = tile_a[kk + 1u][pa + 16u];
-            let v1_0 = tile_b[kk + 1u][pb];
-            let v1_1 = tile_b[kk + 1u][pb + 16u];
+            let u1_0 = tile_a[kk][1][pa];
+            let u1_1 = tile_a[kk][1][pa + 16u];
+            let v1_0 = tile_b[kk][1][pb];
+            let v1_1 = tile_b[kk][1][pb + 16u];
             c0_0 = fma(vec4<f32>(u1_0.x), v1_0, c0_0);
             c0_1 = fma(vec4<f32>(u1_0.x), v1_1, c0_1);
             c1_0 = fma(vec4<f32>(u1_0.y), v1_0, c1_0);
