@@ -43,5 +43,5 @@ func Head(p *Params, name string, x *graph.Node, size HeadSize) *graph.Node {
 	x = op.L2Normalize(g, x, 1e-12)
 	gain, v := p.Node(name+".last_layer.weight_g"), p.Node(name+".last_layer.weight_v")
 	w := op.MulRows(g, op.L2Normalize(g, v, 1e-12), g.Reshape(gain, size.Out))
-	return op.LayerNorm(g, op.MatMul(g, x, w, nil, false, true), nil, nil, normEps)
+	return op.LayerNorm(g, op.MatMul(g, x, w, nil, false, true), nil, nil, NormEps)
 }

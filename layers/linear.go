@@ -5,8 +5,8 @@ import (
 	"goxkd/graph/op"
 )
 
-// normEps is added to the variance in every LayerNorm.
-const normEps = 1e-5
+// NormEps is added to the variance in every LayerNorm.
+const NormEps = 1e-5
 
 // declareLinear enters weight [out, in] and bias [out].
 func declareLinear(p *Params, name string, init Init, out, in int) {
@@ -32,7 +32,7 @@ func linearOnto(p *Params, name string, x, h *graph.Node) *graph.Node {
 
 // LayerNorm normalises the innermost axis, with gain and bias.
 func LayerNorm(p *Params, name string, x *graph.Node) *graph.Node {
-	return op.LayerNorm(p.G, x, p.Node(name+".weight"), p.Node(name+".bias"), normEps)
+	return op.LayerNorm(p.G, x, p.Node(name+".weight"), p.Node(name+".bias"), NormEps)
 }
 
 // Block is one transformer block on x [B,N,D]: x + attn(LN(x)), then x + mlp(LN(x)); the joint projection has no bias, the

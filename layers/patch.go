@@ -54,10 +54,10 @@ func Patchify(g *graph.Graph, x *graph.Node, p Patch, norm op.Normalization) Pat
 
 func product(xs []int) int { return graph.Shape(xs).Size() }
 
-// interpolation is the matrix [to, from] that samples a grid of position embeddings at another size. Per axis the sampling
+// Interpolation is the matrix [to, from] that samples a grid of position embeddings at another size. Per axis the sampling
 // scale is from/(to+0.1): the released code passes scale_factor = (to+0.1)/from, and PyTorch takes coordinates from that
 // factor. Video (three axes) is linear on every axis; audio is cubic (a = -0.75) along time, the second axis, alone.
-func interpolation(from, to []int) []float32 {
+func Interpolation(from, to []int) []float32 {
 	axes := make([][]float64, len(from))
 	for i := range from {
 		switch {
@@ -105,8 +105,11 @@ func linearAxis(from, to int) []float64 {
 	return m
 }
 
+// CubicA is the parameter of the cubic kernel, as PyTorch has it.
+const CubicA = -0.75
+
 func cubicAxis(from, to int) []float64 {
-	const a = -0.75
+	const a = CubicA
 	near := func(x float64) float64 { return ((a+2)*x-(a+3))*x*x + 1 }
 	far := func(x float64) float64 { return ((a*x-5*a)*x+8*a)*x - 4*a }
 	m := make([]float64, to*from)

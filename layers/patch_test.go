@@ -93,12 +93,12 @@ func TestCubicAxis(t *testing.T) {
 
 // A matrix for three axes is the product of its axes; audio keeps its frequencies.
 func TestInterpolation(t *testing.T) {
-	m := interpolation([]int{2, 3, 4}, []int{1, 2, 2})
+	m := Interpolation([]int{2, 3, 4}, []int{1, 2, 2})
 	tt, hh, ww := linearAxis(2, 1), linearAxis(3, 2), linearAxis(4, 2)
 	require.InDelta(t, tt[1]*hh[1*3+2]*ww[0*4+1], m[2*24+(1*3+2)*4+1], 1e-7)
-	a := interpolation([]int{3, 6}, []int{3, 2})
+	a := Interpolation([]int{3, 6}, []int{3, 2})
 	require.Zero(t, a[0*18+1*6+0], "rows of patches along frequency must not mix")
 	require.InDelta(t, cubicAxis(6, 2)[1*6+4], a[(2*2+1)*18+2*6+4], 1e-7)
-	_, err := graph.Build(func(g *graph.Graph) { interpolation([]int{3, 6}, []int{2, 2}) })
+	_, err := graph.Build(func(g *graph.Graph) { Interpolation([]int{3, 6}, []int{2, 2}) })
 	require.ErrorContains(t, err, "must keep all 3 rows")
 }

@@ -124,7 +124,7 @@ func (e *Encoder) embed(view Patches, visible *Visible) *graph.Node {
 		name := fmt.Sprintf("interpolation/%v→%v", e.Grid, grid)
 		m := g.Lookup(name)
 		if m == nil {
-			m = g.Const(name, interpolation(e.Grid, grid), product(grid), product(e.Grid))
+			m = g.Const(name, Interpolation(e.Grid, grid), product(grid), product(e.Grid))
 		}
 		patchPos = op.MatMul(g, m, patchPos, nil, false, false)
 	}

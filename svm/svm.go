@@ -46,7 +46,7 @@ func (s Set) check(classes int) error {
 }
 
 // Train fits one class after another against the rest: squared hinge loss, L2 penalty, a penalised intercept, C per row
-// (docs/method.md, section 7; as LinearSVC). It begins from a model, such as that of a smaller C, or from nil; where it
+// (docs/method.md, E23; as LinearSVC). It begins from a model, such as that of a smaller C, or from nil; where it
 // ends does not depend on that beyond rounding. Errors are ErrNotConverged and the context's.
 func Train(ctx context.Context, s Set, classes int, c float64, from *Model) (*Model, error) {
 	if err := s.check(classes); err != nil {

@@ -114,7 +114,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "ablate", "devices", "check", "check step", "check golden", "bench", "bench op", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "retrieve", "embed", "export", "ablate", "devices", "check", "check step", "check golden", "bench", "bench op", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -157,6 +157,15 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"probe", "needs a checkpoint"},
 		{"probe --seeds 0 x", "--seeds"},
 		{"probe --network both x", "student or teacher"},
+		{"embed", "needs a checkpoint"},
+		{"embed x", "--out"},
+		{"embed x --out y.csv", ".npz"},
+		{"embed x --out y.npy", "--modality"},
+		{"retrieve x --clips 1", "--clips"},
+		{"retrieve x --network both", "student or teacher"},
+		{"export x --out y", "--to"},
+		{"export x --to onnx", "--out"},
+		{"export x --to onnx --out y --modality smell", "--modality"},
 		{"probe --folds 3 --seeds 2 x", "--folds"},
 		{"probe --c 0 x", "--c"},
 		{"probe --spans 0 x", "--spans"},
@@ -305,6 +314,17 @@ func TestCLITrainAndProbe(t *testing.T) {
 	assert.Len(t, p.Rows, 6)
 	assert.Len(t, p.Gains, 6)
 
+	found := xkdIn(t, dir, "retrieve", "run", "--device", "cpu", "--data", "synthetic", "--clips", "12")
+	found.succeeds(t)
+	for _, part := range []string{"recall at 1", "median rank", "chance", "video to audio", "heads", "pooled"} {
+		assert.Contains(t, found.stdout, part)
+	}
+	written := xkdIn(t, dir, "embed", "run", "--device", "cpu", "--data", "synthetic", "--clips", "5", "--out", "f.npz")
+	written.succeeds(t)
+	assert.Contains(t, written.stdout, "f.npz: 5 clips, audio [5 96], video [5 96]")
+	xkdIn(t, dir, "embed", "run", "--device", "cpu", "--data", "synthetic", "--out", "f.npz").fails(t, 1, "f.npz", "exists")
+	xkdIn(t, dir, "export", "run", "--to", "onnx", "--out", "f.onnx").fails(t, 2, "--modality")
+	xkdIn(t, dir, "export", "run", "--to", "onnx", "--modality", "audio", "--out", "f.onnx").succeeds(t)
 	xkdIn(t, dir, "probe", "nothing.safetensors").fails(t, 1, "nothing.safetensors")
 }
 

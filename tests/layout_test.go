@@ -35,8 +35,9 @@ var allowed = map[string][]string{
 	"media/mediatest": {"media", "media/synthetic"}, // helpers of tests
 	"draw":            {"media/views"},
 	"device":          {"graph", "graph/op", "cpu", "gpu"},
-	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "npy", "pth", "safetensors", "svm"},
+	"xkd":             {"internal/files", "graph", "graph/op", "layers", "media", "media/synthetic", "media/views", "npy", "onnx", "pth", "safetensors", "svm"},
 	"npy":             {},
+	"onnx":            {},
 	"svm":             {},
 	"record":          {"internal/files", "xkd"},
 	"check":           {"graph", "graph/op", "layers", "cpu", "xkd", "safetensors", "svm"},

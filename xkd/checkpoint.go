@@ -108,6 +108,7 @@ type Loaded struct {
 	Missing, Unused, Skipped []string
 	file                     tensors
 	keys                     map[string]string // names in the file by those of training; nil where they are the same
+	told                     bool              // what the tensors do not say stands in the file
 	holds                    [2][2]bool        // encoders, by modality and role, where keys are there
 	// Provenance is what made the weights; nil in files of earlier versions.
 	Provenance *Provenance
@@ -193,7 +194,14 @@ func loadCheckpoint(path string, settings []string) (l *Loaded, err error) {
 			l.stale = sameClips(l.Config, former)
 		}
 	default:
-		released, err := loadWeights(path, f, settings)
+		var given *Config
+		if text, ok := f.Metadata[metaNetwork]; ok { // Export wrote it
+			given = &Config{}
+			if err := given.unmarshal(text); err != nil {
+				return nil, fmt.Errorf("%w: %s: the configuration in its metadata cannot be used: %w", ErrWeights, path, err)
+			}
+		}
+		released, err := loadWeights(path, f, given, f.Metadata[metaModality] == Video.String(), settings)
 		if err != nil {
 			return nil, err // f is closed, as l is nil then
 		}

@@ -37,7 +37,7 @@ type ProbeOptions struct {
 	Progress func(done, of int)
 }
 
-// ProbeCs are the C that a linear SVM tries, as the paper's protocols do (docs/method.md, section 7).
+// ProbeCs are the C that a linear SVM tries, as the paper's protocols do (docs/method.md, section 8.1).
 var ProbeCs = []float64{1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1}
 
 func (o ProbeOptions) withDefaults() ProbeOptions {

@@ -72,11 +72,11 @@ func cutNetwork(name string) (network, rest string, ok bool) {
 
 // loadWeights opens weights that this program did not write: the released backbones and checkpoints, in PyTorch's formats or
 // as safetensors. Sizes are taken from the tensors; settings, such as model.encoder.heads=2, say what these cannot.
-func loadWeights(path string, file tensors, settings []string) (*Loaded, error) {
+// Of an exported encoder the configuration is given, and whether it is of video.
+func loadWeights(path string, file tensors, given *Config, video bool, settings []string) (*Loaded, error) {
 	l := &Loaded{Path: path, file: file, keys: map[string]string{}, stale: errors.New("it holds weights alone, without the settings and the state of a run: it can be started from, not resumed")}
 	fail := func(err error) (*Loaded, error) { return nil, fmt.Errorf("%w: %s: %w", ErrWeights, path, err) }
 	// Bare backbones first, for their modality.
-	video := false
 	bare := map[string]string{}
 	for _, name := range file.Names() {
 		plain := strings.TrimPrefix(name, "module.")
@@ -84,7 +84,7 @@ func loadWeights(path string, file tensors, settings []string) (*Loaded, error) 
 			video = true
 		}
 		// The evaluation code calls both patch embeddings the same; three colours tell them apart.
-		if shape, _ := file.Shape(name); strings.TrimPrefix(plain, "backbone.") == "patch_embed.proj.weight" && len(shape) == 2 && shape[1]%videoChannels == 0 {
+		if shape, _ := file.Shape(name); given == nil && strings.TrimPrefix(plain, "backbone.") == "patch_embed.proj.weight" && len(shape) == 2 && shape[1]%videoChannels == 0 {
 			video = true
 		}
 	}
@@ -120,7 +120,9 @@ func loadWeights(path string, file tensors, settings []string) (*Loaded, error) 
 	if c, err = c.over("", settings...); err != nil { // what is said is looked for first
 		return nil, err
 	}
-	if err := l.infer(&c); err != nil {
+	if l.told = given != nil; l.told {
+		c = *given
+	} else if err := l.infer(&c); err != nil {
 		return fail(err)
 	}
 	if c, err = c.over("", settings...); err != nil {
@@ -339,6 +341,9 @@ func (l *Loaded) Has(m Modality, r Role) bool { return l.keys == nil || l.holds[
 // Released tells that the file is no checkpoint of a run of this program.
 func (l *Loaded) Released() bool { return l.keys != nil }
 
+// Told tells that the configuration stands in the file, and nothing was taken for granted.
+func (l *Loaded) Told() bool { return l.keys == nil || l.told }
+
 // Encoders names the encoders in the file.
 func (l *Loaded) Encoders() (names []string) {
 	for _, m := range []Modality{Video, Audio} {
@@ -359,7 +364,7 @@ func openWeights(path string, settings []string) (*Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWeights, err)
 	}
-	l, err := loadWeights(path, file, settings)
+	l, err := loadWeights(path, file, nil, false, settings)
 	if err != nil {
 		file.Close()
 		return nil, err

@@ -191,7 +191,7 @@ const weightsUsage = "`setting` of weights that do not say it themselves, such a
 
 // describeWeights says what was taken for granted of weights that another program wrote, and names what is left unused.
 func describeWeights(w io.Writer, l *xkd.Loaded) {
-	if !l.Released() {
+	if l.Told() {
 		return
 	}
 	c := l.Config
