@@ -54,6 +54,9 @@ func LoadMetrics(path string) (*Metrics, error) {
 		}
 		for _, name := range LossNames {
 			v, ok := one.Losses[name]
+			if !ok && len(one.Losses) == 1 && name != LossNames[0] {
+				continue // fine-tuning has one
+			}
 			if !ok {
 				return nil, fmt.Errorf("%s: line %d has no %s", path, n, name)
 			}

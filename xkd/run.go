@@ -111,6 +111,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (*S
 			return nil, err
 		}
 	}
+	t.labels = src
 	if t.clips = src.Len(); was > 0 && t.clips != was {
 		opt.note(fmt.Sprintf("the checkpoint was trained on %d clips, and here are %d: the run goes on, but not as it would have with the same ones", was, t.clips))
 	}
