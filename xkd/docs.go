@@ -66,6 +66,8 @@ var docs = map[string]doc{
 	"views.video.*.augment.blur_sigma":      {"Deviation of the blur, lowest and highest.", "pixels", "rising, above 0", recipe},
 	"views.video.*.augment.blur_kernel":     {"Width of the blur's kernel.", "pixels", "odd, 1 to 4096", recipe},
 	"views.video.*.augment.blur_pair":       {"Read blur_sigma as the figures along x and y, as the released code does by mistake.", "", "true, false", here},
+	"views.video.*.augment.rand_augment":    {"Four operations of RandAugment at strength 7 ± 0.5 of 10 (for fine-tuning).", "", "true, false", released},
+	"views.video.*.augment.erase":           {"Probability of a box of noise, of 0.02 to 1/3 of the area (for fine-tuning).", "", "0 to 1", released},
 	"views.audio":                           {Text: "Views of the sound, log-mel spectrograms."},
 	"views.audio.rate":                      {"Sample rate.", "Hz", "100 to 384000", paper},
 	"views.audio.n_fft":                     {"Length of a frame of the short-time Fourier transform.", "samples", "4 to 1048576; times global frames at most 33554432", recipe},

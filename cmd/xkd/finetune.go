@@ -20,6 +20,8 @@ type tuneFlags struct {
 	from, modality, network string
 	weights                 []string
 	frozen                  bool
+	epochs, limit           int // of a protocol; 0 for none
+	expect                  *xkd.Protocol
 }
 
 func newFinetune() *cobra.Command {
@@ -131,8 +133,7 @@ func (f *tuneFlags) plan(notes io.Writer, args []string) (c xkd.Config, weights 
 	c = weights.Config.TuneFrom(m, 2)
 	c.Train.Steps, c.Train.Batch = 300, 16
 	if f.frozen {
-		c.Tune.Frozen, c.Tune.Head, c.Tune.L2, c.Tune.BatchNorm, c.Tune.Dropout = true, xkd.HeadClassifier, true, true, 0
-		c.Tune.Mixup, c.Tune.Cutmix, c.Optimizer.WeightDecay, c.Optimizer.LR, c.Tune.LayerDecay = 0, 0, 0, 1e-2, 1
+		c = c.Probing()
 	}
 	if c, err = c.With(f.file, f.given()...); err != nil {
 		return c, weights, f.explain(err)
@@ -170,7 +171,14 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	if err != nil {
 		return nil, err
 	}
+	if f.expect != nil {
+		sayMissing(stderr, *f.expect, train.Len()+test.Len(), c.Tune.Classes)
+	}
+	train, test = thinned(train, f.limit), thinned(test, f.limit)
 	fmt.Fprintf(stderr, "classes:    %d; %s to train on, %d to test\n", c.Tune.Classes, count(train.Len(), "clip"), test.Len())
+	if f.epochs > 0 {
+		c.Train.Steps = max(1, f.epochs*train.Len()/(c.Train.Batch*max(c.Train.Accumulate, 1)))
+	}
 	t, err := xkd.New(c, dev)
 	if err != nil {
 		return nil, err
@@ -201,6 +209,18 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	}
 	printBad(stderr, "unreadable", r.Bad)
 	return &testJSON{"test", c.Tune.Modality, c.Tune.Frozen, from, train.Len(), c.Tune.Classes, c.Tune.TestClips, c.Tune.TestCrops, r, chance(test), c.Tune.MultiLabel}, nil
+}
+
+// thinned takes so many clips, evenly over the source.
+func thinned(src media.Source, n int) media.Source {
+	if n <= 0 || n >= src.Len() {
+		return src
+	}
+	few := media.Subset{Of: src}
+	for i := range n {
+		few.Indices = append(few.Indices, i*src.Len()/n)
+	}
+	return few
 }
 
 // tested draws a bar of the test on a terminal.

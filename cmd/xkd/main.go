@@ -182,7 +182,7 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 	})
 	bench := newBench()
 	bench.AddCommand(newBenchData())
-	root.AddCommand(newTrain(), newProbe(), newFinetune(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newVersion())
+	root.AddCommand(newTrain(), newProbe(), newFinetune(), newEval(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newVersion())
 	return root
 }
 

@@ -238,5 +238,11 @@ func augmentVideo(dst []uint8, c *media.Clip, first, frames, size int, a VideoAu
 			v.blur(t, size, alongX, alongY, scratch[:size*size])
 		}
 	}
+	if a.RandAugment {
+		v.randAugment(r, size, scratch)
+	}
+	if a.Erase > 0 && r.Float64() < a.Erase {
+		v.erase(r, size)
+	}
 	v.store(dst)
 }
