@@ -296,27 +296,32 @@ func (l *Loaded) Data() Data {
 }
 
 // fits checks that the file has a state, in the shape that the configuration gives it.
-func (l *Loaded) fits(n *graph.Node) error {
-	shape, ok := l.file.Shape(l.key(n.Name))
+func (l *Loaded) fits(n *graph.Node) error { return l.fitsAs(n, n.Name) }
+
+func (l *Loaded) fitsAs(n *graph.Node, name string) error {
+	shape, ok := l.file.Shape(l.key(name))
 	if !ok {
-		return fmt.Errorf("%w: %s has no tensor %s", ErrDamaged, l.Path, n.Name)
+		return fmt.Errorf("%w: %s has no tensor %s", ErrDamaged, l.Path, name)
 	}
 	if !n.Shape.Equal(shape) {
-		return fmt.Errorf("%w: %s: %s has shape %v, its configuration needs %v", ErrDamaged, l.Path, n.Name, graph.Shape(shape), n.Shape)
+		return fmt.Errorf("%w: %s: %s has shape %v, its configuration needs %v", ErrDamaged, l.Path, name, graph.Shape(shape), n.Shape)
 	}
 	return nil
 }
 
 // tensor reads a state's elements, and checks their shape and that they are numbers.
-func (l *Loaded) tensor(n *graph.Node) ([]float32, error) {
-	if err := l.fits(n); err != nil {
+func (l *Loaded) tensor(n *graph.Node) ([]float32, error) { return l.tensorAs(n, n.Name) }
+
+// tensorAs reads a state that has another name in the file.
+func (l *Loaded) tensorAs(n *graph.Node, name string) ([]float32, error) {
+	if err := l.fitsAs(n, name); err != nil {
 		return nil, err
 	}
-	t, err := l.file.Read(l.key(n.Name))
+	t, err := l.file.Read(l.key(name))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return t.Data, l.checkLoaded(n.Name, t.Data)
+	return t.Data, l.checkLoaded(name, t.Data)
 }
 
 // movable are the settings that a resumed run may change: its length, where the same clips stand now, how many of them may

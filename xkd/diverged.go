@@ -188,6 +188,9 @@ func (t *Trainer) saveViews(path string, d *DivergedError, first int, batches []
 		global, locals := viewsOfBatch(b)
 		for _, m := range []Modality{Video, Audio} {
 			in := t.Step.In[m]
+			if in.Global == nil {
+				continue
+			}
 			f.Tensors[prefix+m.String()+".global"] = tensorOf(in.Global.Shape, global[m])
 			if in.Locals != nil {
 				f.Tensors[prefix+m.String()+".locals"] = tensorOf(in.Locals.Shape, locals[m]...)

@@ -99,6 +99,9 @@ func LoadMetrics(path string) (*Metrics, error) {
 	err := EachMetric(path, func(one Metric) error {
 		for _, name := range LossNames {
 			v, ok := one.Losses[name]
+			if !ok && len(one.Losses) == 1 && name != LossNames[0] {
+				continue // fine-tuning has one
+			}
 			if !ok {
 				return fmt.Errorf("%s: step %d has no %s", path, one.Step, name)
 			}

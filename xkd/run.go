@@ -120,6 +120,7 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (s 
 			return nil, err
 		}
 	}
+	t.labels = src
 	t.clips, t.digest = src.Len(), media.Digest(src)
 	switch {
 	case was == nil || was.Clips == 0:
@@ -219,7 +220,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 			return nil, errors.Join(err, keep.save(t))
 		}
 		schedule := t.Config.At(t.done)
-		look := opt.HealthEvery > 0 && (t.done == 0 || (t.done+1)%opt.HealthEvery == 0)
+		look := opt.HealthEvery > 0 && !t.Config.tunes() && (t.done == 0 || (t.done+1)%opt.HealthEvery == 0)
 		var centres [2][]float32
 		if look {
 			if centres, err = t.centres(); err != nil {

@@ -139,9 +139,11 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	s.Graph = g
 	g.Keep(s.Losses)
 	g.Keep(s.norms)
-	for m := range s.Pooled { // small, and what Health is computed of
-		g.Keep(s.Pooled[m])
-		g.Keep(s.Outputs[Teacher][m])
+	if !c.tunes() {
+		for m := range s.Pooled { // small, and what Health is computed of
+			g.Keep(s.Pooled[m])
+			g.Keep(s.Outputs[Teacher][m])
+		}
 	}
 	if opt.Keep {
 		g.Keep(s.Norms)

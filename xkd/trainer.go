@@ -6,17 +6,18 @@ import (
 	"fmt"
 
 	"goxkd/graph"
+	"goxkd/media"
 	"goxkd/media/views"
 )
 
-// Losses are one step's loss parts, in the order of LossNames.
-type Losses [10]float32
+// Losses are one step's loss parts, in the order of LossNames; fine-tuning has the first alone.
+type Losses []float32
 
 // Map gives the losses by name.
 func (l Losses) Map() map[string]float32 {
 	out := make(map[string]float32, len(l))
-	for i, name := range LossNames {
-		out[name] = l[i]
+	for i, v := range l {
+		out[LossNames[i]] = v
 	}
 	return out
 }
@@ -32,6 +33,7 @@ type Trainer struct {
 	done   int    // steps so far
 	clips  int    // in the data set, once it is known
 	digest string // of the data set
+	labels media.Source
 	norms  []float32
 	first  float64 // size of the first loss, 0 before it is known
 }
@@ -72,7 +74,7 @@ func (t *Trainer) MicroBatches() int { return t.Step.MicroBatches() }
 // the seed and the number of the micro-batch alone. What is not finite, or has left all
 // bounds, is a DivergedError. An error leaves the trainer unusable: go back to a checkpoint.
 func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, error) {
-	var mean Losses
+	mean := make(Losses, len(t.Step.LossNames))
 	n := t.MicroBatches()
 	if len(batches) != n {
 		return mean, fmt.Errorf("%d batches for a step of %d micro-batches", len(batches), n)
@@ -87,7 +89,7 @@ func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, e
 		if err != nil {
 			return losses, err
 		}
-		if k := notFinite(losses[:]); k >= 0 {
+		if k := notFinite(losses); k >= 0 {
 			return losses, &DivergedError{Step: t.done + 1, What: LossNames[k], Value: losses[k], Micro: i, LR: t.Config.Optimizer.LR}
 		}
 		for k, v := range losses {
@@ -132,6 +134,12 @@ func (t *Trainer) micro(ctx context.Context, step *Step, exec graph.Executor, b 
 	if b.B != c.Train.Batch {
 		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Train.Batch)
 	}
+	if step.Tune != nil {
+		if err := step.feed(exec, b, t.labels, t.done*n+i); err != nil {
+			return losses, err
+		}
+		return t.runMicro(ctx, step, exec, i)
+	}
 	global, locals := viewsOfBatch(b)
 	for _, m := range []Modality{Video, Audio} {
 		if err := step.WriteViews(exec, m, global[m], locals[m]); err != nil {
@@ -141,13 +149,19 @@ func (t *Trainer) micro(ctx context.Context, step *Step, exec graph.Executor, b 
 			return losses, err
 		}
 	}
+	return t.runMicro(ctx, step, exec, i)
+}
+
+// runMicro computes the gradients of the inputs that were written.
+func (t *Trainer) runMicro(ctx context.Context, step *Step, exec graph.Executor, i int) (Losses, error) {
+	losses := make(Losses, len(step.LossNames))
 	if err := step.WriteMicro(exec, i); err != nil {
 		return losses, err
 	}
 	if err := exec.Run(ctx, StageGradients); err != nil {
 		return losses, err
 	}
-	return losses, exec.Read(step.Losses, losses[:])
+	return losses, exec.Read(step.Losses, losses)
 }
 
 // viewsOfBatch are a batch's views by modality.

@@ -9,6 +9,7 @@ import (
 	"goxkd/graph"
 	"goxkd/graph/op"
 	"goxkd/layers"
+	"goxkd/media/views"
 )
 
 // How tokens become a sample's features, and what lies on these.
@@ -37,10 +38,16 @@ type Tune struct {
 	Smoothing  float64 `json:"smoothing"`
 	VideoGrid  [3]int  `json:"video_grid"` // tokens in pretraining: time, height, width; zeros: as the views here
 	AudioGrid  [2]int  `json:"audio_grid"` // frequency, time
+	TestClips  int     `json:"test_clips"` // spans of a test clip, evenly spaced
+	TestCrops  int     `json:"test_crops"` // crops of each, along the frame's longer side
+	TestMean   string  `json:"test_mean"`  // over them: softmax, logits
+	Label      string  `json:"label"`      // column of labels
+	Clips      int     `json:"clips"`      // labelled clips to train on; 0: all
+	FoldName   string  `json:"fold_name"`  // expression whose first group is a clip's fold, in its file's name
 }
 
 // defaultTune is no fine-tuning.
-var defaultTune = Tune{Pool: PoolMean, Head: HeadLinear, LayerDecay: 1, Classes: 2}
+var defaultTune = Tune{Pool: PoolMean, Head: HeadLinear, LayerDecay: 1, Classes: 2, TestClips: 1, TestCrops: 1, TestMean: MeanSoftmax}
 
 // tunes tells that the run fine-tunes.
 func (c Config) tunes() bool { return c.Tune.Modality != "" }
@@ -69,6 +76,9 @@ func (v *validator) tune(t Tune) {
 	v.oneOf("tune.modality", t.Modality, Video.String(), Audio.String())
 	v.oneOf("tune.pool", t.Pool, PoolMean, PoolCls)
 	v.oneOf("tune.head", t.Head, HeadClassifier, HeadLinear)
+	v.oneOf("tune.test_mean", t.TestMean, MeanSoftmax, MeanLogits, "")
+	v.within("tune.test_clips", t.TestClips, 0, 1000)
+	v.within("tune.test_crops", t.TestCrops, 0, 1000)
 	v.within("tune.classes", t.Classes, 2, maxWidth)
 	v.check(t.Dropout >= 0 && t.Dropout < 1, "tune.dropout", "is %g: must be in [0,1)", t.Dropout)
 	v.check(t.LayerDecay > 0 && t.LayerDecay <= 1, "tune.layer_decay", "is %g: must be above 0 and at most 1", t.LayerDecay)
@@ -292,4 +302,64 @@ func BuildClassifier(c Config, batch int, opt FeatureOptions) (*Classifier, erro
 	})
 	k.Graph = g
 	return k, err
+}
+
+// TuneFrom is the configuration that fine-tunes the encoder of another: its sizes and views, with the method's settings for
+// the modality (docs/method.md, section 10).
+func (c Config) TuneFrom(m Modality, classes int) Config {
+	v, a := &c.Views.Video, &c.Views.Audio
+	t := defaultTune
+	t.Modality, t.Classes = m.String(), classes
+	t.VideoGrid = [3]int{v.Global.Frames / v.Patch[0], v.Global.Size[0] / v.Patch[1], v.Global.Size[1] / v.Patch[2]}
+	t.AudioGrid = [2]int{a.Mels / a.Patch[0], a.Global.Frames / a.Patch[1]}
+	v.Locals, a.Locals = 0, 0
+	c.Optimizer.Betas = [2]float64{0.9, 0.999}
+	c.Optimizer.LR = 1e-3
+	t.TestClips = 3
+	if m == Video {
+		t.Head, t.Dropout, t.LayerDecay, t.Smoothing, t.Mixup, t.Cutmix = HeadClassifier, 0.5, 0.75, 0.1, 0.6, 0.5
+		t.TestCrops = 3
+		c.Optimizer.WeightDecay = 0.05
+		v.Global.Augment = views.VideoAug{Scale: [2]float64{0.2, 0.766}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Flip: 0.5, RandAugment: true, Erase: 0.25}
+	} else {
+		t.LayerDecay = 0.65
+		c.Optimizer.WeightDecay = 0.005
+		canvas := a.Global.Augment
+		a.Global.Augment = views.AudioAug{
+			Gain: 0.2, ResizeCrop: true, CanvasFreq: 1, CanvasTime: 1.5, FreqScale: [2]float64{0.6, 1.5}, TimeScale: [2]float64{0.6, 1.5},
+			StartStep:   canvas.StartStep,
+			SpecAugment: views.SpecAugment{TimeWarp: min(20, (a.Global.Frames-3)/2), FreqMasks: 2, FreqMaskWidth: min(10, a.Mels/4), TimeMasks: 2, TimeMaskWidth: min(20, a.Global.Frames/4)},
+		}
+	}
+	c.Schedule = Courses{LR: Course{WarmUp: 0.1}, WeightDecay: Course{Start: 1, Final: 1}}
+	c.Train.FreezeLastLayer, c.Train.Accumulate = 0, 1
+	c.Tune = t
+	return c
+}
+
+// Begin takes the encoder's first weights from a file; the head's are drawn.
+func (t *Trainer) Begin(l *Loaded, r Role) error {
+	m := t.Config.Tune.modality()
+	if !l.Has(m, r) {
+		return fmt.Errorf("%s: %w: it holds no encoder of the %v %v, but of %s", l.Path, ErrNoEncoder, m, r, strings.Join(l.Encoders(), ", "))
+	}
+	theirs := layers.Params{}
+	from := newBackbone(l.Config, &theirs, m, r)
+	ours := layers.Params{}
+	to := newBackbone(t.Config, &ours, m, Student)
+	if from.Size != to.Size || from.Cls != to.Cls {
+		return fmt.Errorf("%s: %w: its encoder has width, depth, heads and class token %v, %v, the run's %v, %v", l.Path, ErrContradiction, from.Size, from.Cls, to.Size, to.Cls)
+	}
+	states := t.Step.States()
+	for i, q := range ours.List {
+		node := states[q.Name]
+		data, err := l.tensorAs(node, theirs.List[i].Name)
+		if err != nil {
+			return err
+		}
+		if err := t.exec.Write(node, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -336,7 +336,15 @@ func (l *Loaded) account() error {
 }
 
 // Has tells whether the file has an encoder.
-func (l *Loaded) Has(m Modality, r Role) bool { return l.keys == nil || l.holds[m][r] }
+func (l *Loaded) Has(m Modality, r Role) bool {
+	switch {
+	case l.keys != nil:
+		return l.holds[m][r]
+	case l.Config.tunes():
+		return m == l.Config.Tune.modality() && r == Student
+	}
+	return true
+}
 
 // Released tells that the file is no checkpoint of a run of this program.
 func (l *Loaded) Released() bool { return l.keys != nil }

@@ -30,6 +30,7 @@ var flagPaths = []struct {
 	{"difficulty", []string{"data.synthetic.difficulty"}},
 	{"steps", []string{"train.steps"}}, {"batch", []string{"train.batch"}}, {"accumulate", []string{"train.accumulate"}}, {"recompute", []string{"train.recompute"}},
 	{"seed", []string{"train.seed", "data.synthetic.seed"}}, {"lr", []string{"optimizer.lr"}},
+	{"label", []string{"tune.label"}}, {"clips", []string{"tune.clips"}},
 	{"cls", []string{"model.cls"}}, {"refine", []string{"model.refine"}}, {"teacher-view", []string{"model.teacher_view"}},
 }
 
@@ -84,7 +85,7 @@ func (s *settings) addRun(cmd *cobra.Command) {
 func (s *settings) given(but ...string) []string {
 	list := slices.Clone(s.set)
 	for _, f := range flagPaths {
-		if !s.cmd.Flags().Changed(f.flag) || slices.Contains(but, f.flag) {
+		if fl := s.cmd.Flags().Lookup(f.flag); fl == nil || !fl.Changed || slices.Contains(but, f.flag) {
 			continue
 		}
 		for _, path := range f.paths {

@@ -92,9 +92,19 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	defer t.Close()
-	reference, err := device.Open(ctx, device.CPUName)
+	s, err := f.run(cmd, t, src, w, memory)
 	if err != nil {
 		return err
+	}
+	return f.report(stdout, w, s, c)
+}
+
+// run trains and shows how far it has come.
+func (f *trainFlags) run(cmd *cobra.Command, t *xkd.Trainer, src media.Source, w *watcher, memory hostMemory) (*xkd.Summary, error) {
+	ctx, stderr, c := cmd.Context(), cmd.ErrOrStderr(), t.Config
+	reference, err := device.Open(ctx, device.CPUName)
+	if err != nil {
+		return nil, err
 	}
 	defer reference.Close()
 	s, err := t.Run(ctx, src, xkd.RunOptions{
@@ -114,10 +124,7 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		Progress: w.progress,
 	})
 	w.clear()
-	if err != nil {
-		return err
-	}
-	return f.report(stdout, w, s, c)
+	return s, err
 }
 
 // check refuses values that no run could have.
@@ -227,7 +234,7 @@ func (f *trainFlags) report(stdout io.Writer, w *watcher, s *xkd.Summary, c xkd.
 		if w.steps == 1 {
 			t = newTable("", ">step "+strconv.Itoa(s.Steps))
 		}
-		for i, label := range []string{"loss", "  align", "  kd", "  recon"} {
+		for i, label := range []string{"loss", "  align", "  kd", "  recon"}[:min(4, len(s.Losses))] {
 			row := []string{label, fmt.Sprintf("%.4f", w.first.Losses[i]), fmt.Sprintf("%.4f", s.Losses[i])}
 			t.add(row[:len(t.head)]...)
 		}
@@ -241,7 +248,10 @@ func (f *trainFlags) report(stdout io.Writer, w *watcher, s *xkd.Summary, c xkd.
 	}
 	fmt.Fprintf(stdout, "checkpoint: %s\n", media.Printable(s.Checkpoint))
 	if s.Stopped {
-		fmt.Fprintf(stdout, "stopped after %d of %d steps; to go on: xkd train --resume --out %s\n", s.Steps, c.Train.Steps, media.Printable(f.out))
+		fmt.Fprintf(stdout, "stopped after %d of %d steps; to go on: xkd %s --resume --out %s\n", s.Steps, c.Train.Steps, f.cmd.Name(), media.Printable(f.out))
+		return nil
+	}
+	if c.Tune.Modality != "" {
 		return nil
 	}
 	_, err := fmt.Fprintf(stdout, "next: xkd probe %s\n", media.Printable(s.Checkpoint))

@@ -73,11 +73,18 @@ func (w *watcher) clear() {
 	}
 }
 
+// losses tells a step's loss and, in pretraining, its parts.
+func losses(p xkd.Progress) string {
+	l := p.Losses.Map()
+	if len(l) == 1 {
+		return fmt.Sprintf("loss %.3f", l["loss"])
+	}
+	return fmt.Sprintf("loss %.3f (align %.3f, kd %.3f, recon %.3f)", l["loss"], l["alignment_loss"], l["cmkd_loss"], l["recon_loss"])
+}
+
 // status tells losses and speed in words.
 func status(p xkd.Progress) string {
-	l := p.Losses.Map()
-	s := fmt.Sprintf("loss %.3f (align %.3f, kd %.3f, recon %.3f)  %s steps/s, %s clips/s, %s left, %.0f%% waiting for data",
-		l["loss"], l["alignment_loss"], l["cmkd_loss"], l["recon_loss"], figure(p.StepsPerSecond), figure(p.ClipsPerSecond),
+	s := fmt.Sprintf("%s  %s steps/s, %s clips/s, %s left, %.0f%% waiting for data", losses(p), figure(p.StepsPerSecond), figure(p.ClipsPerSecond),
 		clock(p.Left), 100*min(p.Waiting, 1))
 	if p.Skipped > 0 {
 		s += fmt.Sprintf(", %s skipped", count(p.Skipped, "clip"))
@@ -97,8 +104,7 @@ func bar(p xkd.Progress, width int) string {
 	}
 	for _, text := range []string{
 		head + status(p),
-		head + fmt.Sprintf("loss %.3f (align %.3f, kd %.3f, recon %.3f)  %s steps/s, %s left, %.0f%% waiting%s",
-			l["loss"], l["alignment_loss"], l["cmkd_loss"], l["recon_loss"], figure(p.StepsPerSecond), clock(p.Left), 100*min(p.Waiting, 1), skipped),
+		head + fmt.Sprintf("%s  %s steps/s, %s left, %.0f%% waiting%s", losses(p), figure(p.StepsPerSecond), clock(p.Left), 100*min(p.Waiting, 1), skipped),
 		head + fmt.Sprintf("loss %.3f  %s steps/s, %s left, %.0f%% waiting%s", l["loss"], figure(p.StepsPerSecond), clock(p.Left), 100*min(p.Waiting, 1), skipped),
 		head + fmt.Sprintf("loss %.3f  %s left", l["loss"], clock(p.Left)),
 		fmt.Sprintf("%d/%d  loss %.3f", p.Step, p.Steps, l["loss"]),

@@ -279,4 +279,15 @@ func augmentVideo(dst []uint8, c *media.Clip, first, frames, size int, a VideoAu
 		}
 		v.storeFrame(t, dst)
 	}
+	// These change all frames at once.
+	if a.RandAugment {
+		v.randAugment(r, size, scratch)
+	}
+	erase := a.Erase > 0 && r.Float64() < a.Erase
+	if erase {
+		v.erase(r, size)
+	}
+	if a.RandAugment || erase {
+		v.store(dst)
+	}
 }

@@ -27,6 +27,9 @@ type VideoAug struct {
 	// BlurPair reads BlurSigma as the figures along x and y, the same for every view, as the released
 	// code does by mistake.
 	BlurPair bool `json:"blur_pair,omitempty"`
+
+	RandAugment bool    `json:"rand_augment,omitempty"` // four operations of RandAugment at strength 7; for fine-tuning
+	Erase       float64 `json:"erase,omitempty"`        // probability of a box of noise; for fine-tuning
 }
 
 // AudioAug holds the parameters of one audio view's augmentation.
@@ -168,7 +171,7 @@ func (a VideoAug) validate(name string) error {
 		return fmt.Errorf("%s.scale is %v: must rise within (0,1]", name, a.Scale)
 	case !rising(a.Ratio, 0, 100):
 		return fmt.Errorf("%s.ratio is %v: must rise within (0,100]", name, a.Ratio)
-	case !probability(a.Flip) || !probability(a.Jitter) || !probability(a.Grey) || !probability(a.Blur):
+	case !probability(a.Flip) || !probability(a.Jitter) || !probability(a.Grey) || !probability(a.Blur) || !probability(a.Erase):
 		return fmt.Errorf("%s: flip, jitter, grey and blur must be within [0,1]", name)
 	case !probability(a.Brightness) || !probability(a.Contrast) || !probability(a.Saturation):
 		return fmt.Errorf("%s: brightness, contrast and saturation must be within [0,1]", name)
