@@ -87,6 +87,7 @@ func (s *Server) Handler() http.Handler {
 		panic(err) // it is embedded
 	}
 	mux.Handle("GET /", http.FileServerFS(files))
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /api/runs", s.runs)
 	mux.HandleFunc("GET /api/curves", s.curves)
 	mux.HandleFunc("GET /api/picture", s.picture)

@@ -13,13 +13,15 @@ const panels = [
   ['Teacher temperatures', ['temperature_video', 'temperature_audio']], ['Weight decay', ['weight_decay']],
   ['Clips per second', ['clips_per_second']], ['Share of time waiting for data', ['waiting']], ['Memory (bytes)', ['memory']],
 ];
+const labels = {vid_recon_loss: 'video', aud_recon_loss: 'audio', vt2as_kd_loss: 'video teacher to audio student', at2vs_kd_loss: 'audio teacher to video student',
+  as2vs_align_loss: 'students', vt2at_align_loss: 'teachers'};
 const $ = id => document.getElementById(id);
 const make = (tag, text, cls) => { const e = document.createElement(tag); if (text !== undefined) e.textContent = text; if (cls) e.className = cls; return e; };
 let list = [], data = [], off = new Set(), tab = 'curves', lookAt = -1, charts = new Map(), settingsText = '', picturesText = '';
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
 let theme = dark.matches;
-const applyTheme = () => { document.documentElement.classList.toggle('dark', theme); dropCharts(); drawCurves(); };
+const applyTheme = () => { document.documentElement.classList.toggle('dark', theme); dropCharts(); if (tab === 'curves') drawCurves(); };
 $('theme').onclick = () => { theme = !theme; applyTheme(); };
 dark.onchange = () => { theme = dark.matches; applyTheme(); };
 
@@ -54,7 +56,7 @@ function drawCurves() {
       const c = !off.has(i) && data[i] && data[i].curves[n];
       if (!c || !c.steps.length) return;
       tables.push([c.steps, c.values]);
-      const short = names.length > 1 ? n.replace(/_(kd|recon|align)_loss$/, '').replace(/^.*_(video|audio)$/, '$1') : n;
+      const short = names.length > 1 ? labels[n] || n.replace(/^.*_(video|audio)$/, '$1') : n;
       series.push({label: list.length > 1 ? `${r.name} ${short}` : short, stroke: list.length > 1 ? colours[i % colours.length] : colours[k], dash: list.length > 1 && k ? [5, 4] : undefined,
         width: 1.5, spanGaps: true, points: {show: c.steps.length < 60, size: 4}});
     }));
