@@ -79,12 +79,9 @@ func (l Look) image() image.Image {
 	img := image.NewRGBA(image.Rect(0, 0, columns*(w+rowGap)-rowGap, 4*(h+rowGap)-rowGap))
 	draw.Draw(img, img.Bounds(), image.NewUniform(color.RGBA{}), image.Point{}, draw.Src)
 	low, high := bounds(l.Target)
-	most := float32(0)
-	for _, a := range l.Attention {
-		most = max(most, a)
-	}
+	least, most := bounds(l.Attention)
 	mel := tableOf(moreland.Kindlmann())
-	heat := tableOf(moreland.ExtendedBlackBody())
+	heat := mel
 	colour := func(data []float32, t, y, x int) color.RGBA {
 		if l.Frames == 0 {
 			return mel.at((float64(data[y*l.Width+x]) - low) / (high - low))
@@ -102,7 +99,7 @@ func (l Look) image() image.Image {
 		},
 		func(t, y, x int) color.RGBA { return colour(l.Rebuilt, t, y, x) },
 		func(t, y, x int) color.RGBA {
-			c, a := colour(l.Target, t, y, x), heat.at(float64(l.Attention[l.token(t, y, x)]/max(most, 1e-12)))
+			c, a := colour(l.Target, t, y, x), heat.at((float64(l.Attention[l.token(t, y, x)])-least)/(most-least))
 			grey := (int(c.R)*3 + int(c.G)*6 + int(c.B)) / 10
 			mix := func(v uint8) uint8 { return uint8((grey*35 + int(v)*65) / 100) }
 			return color.RGBA{mix(a.R), mix(a.G), mix(a.B), 255}

@@ -145,3 +145,34 @@ Ctrl-C ends it.`,
 	cmd.Flags().StringVar(&address, "address", watch.DefaultAddress, "`address` to serve at: a port, or host:port")
 	return cmd
 }
+
+// page is what writes the report of runs.
+type page struct{ folders []string }
+
+// Write implements picture.
+func (p page) Write(w io.Writer) error { return watch.Report(w, p.folders...) }
+
+func newReport() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "report RUN...",
+		Short: "Write the page of training runs as one file",
+		Long: `Report writes what xkd watch serves, curves, pictures and settings of runs, into one HTML file that needs nothing beside it
+and no network. A RUN is the output folder of xkd train, or a folder that holds several.`,
+		Example: "  xkd report runs/a runs/b --out report.html",
+		Args:    someArgs("the folder of a run, such as runs/latest"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			folders, err := record.Find(args...)
+			if err != nil {
+				return err
+			}
+			if err := writePicture(out, page{folders}); err != nil {
+				return fmt.Errorf("--out %s: %w", out, err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), out)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "report.html", "`file` to write")
+	return cmd
+}

@@ -17,6 +17,8 @@ const labels = {vid_recon_loss: 'video', aud_recon_loss: 'audio', vt2as_kd_loss:
   as2vs_align_loss: 'students', vt2at_align_loss: 'teachers'};
 const $ = id => document.getElementById(id);
 const make = (tag, text, cls) => { const e = document.createElement(tag); if (text !== undefined) e.textContent = text; if (cls) e.className = cls; return e; };
+// A report holds what the program would answer.
+const inside = $('data') && JSON.parse($('data').textContent);
 let list = [], data = [], off = new Set(), tab = 'curves', lookAt = -1, charts = new Map(), settingsText = '', picturesText = '';
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -100,7 +102,7 @@ function drawPictures() {
           const box = make('div', undefined, 'look'), rows = make('div', undefined, 'rows'), img = make('img');
           for (const n of r.rows) rows.append(make('span', n));
           img.alt = `${m} of ${c.name}: ${r.rows.join(', ')}`;
-          img.src = `api/picture?run=${i}&name=${encodeURIComponent(c[m])}`;
+          img.src = inside ? inside.pictures[i][c[m]] : `api/picture?run=${i}&name=${encodeURIComponent(c[m])}`;
           box.append(rows, img);
           return box;
         })])];
@@ -160,5 +162,6 @@ async function loop() {
   setTimeout(loop, live ? 1500 : 5000);
 }
 document.documentElement.classList.toggle('dark', theme);
+if (inside) { list = inside.runs; data = inside.curves; }
 show('curves');
-loop();
+if (!inside) loop();
