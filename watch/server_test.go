@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"goxkd/runs"
+	"goxkd/record"
 	"goxkd/xkd"
 )
 
@@ -110,7 +110,7 @@ func TestPageFollowsARun(t *testing.T) {
 	var list []Info
 	_, text, _ := get(t, h, "GET", "", "/api/runs")
 	require.NoError(t, json.Unmarshal([]byte(text), &list))
-	require.Equal(t, []runs.Look{{Step: 7, Clips: []runs.LookClip{{Name: "<b>", Audio: "000007-audio-0.png"}}}}, list[0].Looks)
+	require.Equal(t, []record.Look{{Step: 7, Clips: []record.LookClip{{Name: "<b>", Audio: "000007-audio-0.png"}}}}, list[0].Looks)
 	code, text, header := get(t, h, "GET", "", "/api/picture?run=0&name=000007-audio-0.png")
 	require.Equal(t, 200, code)
 	require.Equal(t, "image/png", header.Get("Content-Type"))
