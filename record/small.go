@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"goxkd/internal/files"
 )
@@ -22,4 +23,9 @@ func readSmall(path string) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", path, maxSmall)
 	}
 	return text, err
+}
+
+// Picture reads one of a run's looks.
+func Picture(folder, name string) ([]byte, error) {
+	return readSmall(filepath.Join(folder, LooksFolder, filepath.Base(name)))
 }

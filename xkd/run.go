@@ -22,6 +22,8 @@ type RunOptions struct {
 	Workers   int    // goroutines that prepare clips; 0 means one per core
 	// HealthEvery is the number of steps between two looks at the networks' health; 0 means 10, below 0 none.
 	HealthEvery int
+	// Observe, if given, has the networks judged on held-out clips every so often, and looked at.
+	Observe *Observe
 	// Reference, if there is one, names the first tensor that is not finite where a loss is not.
 	Reference graph.Device
 	// Note is called, before Start, with what the run's user should know: a sentence without a full stop.
@@ -158,7 +160,14 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (s 
 	if opt.Start != nil {
 		opt.Start(Start{t.device, t.Bytes(), t.Step.Trainable(), src.Len(), t.done, t.Config.Train.Steps})
 	}
-	return t.loop(ctx, loader, keep, opt)
+	var watch *observer
+	if opt.Observe != nil && opt.Observe.Every > 0 {
+		if watch, err = newObserver(ctx, t, *opt.Observe); err != nil {
+			return nil, err
+		}
+		defer watch.close()
+	}
+	return t.loop(ctx, loader, watch, keep, opt)
 }
 
 // record is what a run leaves in its folder; the zero value leaves nothing.
@@ -206,7 +215,7 @@ func (r *record) save(t *Trainer) error {
 }
 
 // loop trains until the last step or until ctx ends.
-func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, opt RunOptions) (*Summary, error) {
+func (t *Trainer) loop(ctx context.Context, loader *views.Loader, watch *observer, keep *record, opt RunOptions) (*Summary, error) {
 	began := time.Now()
 	s := &Summary{Checkpoint: keep.checkpoint, Steps: t.done}
 	rate, doctor := newRate(), &physician{}
@@ -244,6 +253,11 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, keep *record, 
 			}
 		}
 		s.Steps, s.Losses, s.Skipped, s.Bad = t.done, losses, stats.Skipped, stats.Reasons
+		if watch.due(t.done, steps) {
+			if err := watch.observe(context.WithoutCancel(ctx), t.done, values); err != nil {
+				return nil, errors.Join(err, keep.save(t))
+			}
+		}
 		if err := keep.step(Metric{t.done, losses.Map(), schedule.LR, time.Since(began).Seconds(), stats.Skipped, finite(values)}); err != nil {
 			return nil, err
 		}

@@ -573,7 +573,10 @@ func (s *Step) WriteViews(e graph.Executor, m Modality, global View, locals []Vi
 
 // WriteMask hides patches by noise [B,N]: per sample those with the least noise stay visible.
 func (s *Step) WriteMask(e graph.Executor, m Modality, noise []float32) error {
-	in := s.In[m]
+	return writeMask(e, s.In[m], noise)
+}
+
+func writeMask(e graph.Executor, in ModalityInputs, noise []float32) error {
 	b, n, k := in.IDs.Shape[0], in.Mask.Shape[1], in.IDs.Shape[1]
 	ids, inverse, mask := make([]float32, b*k), make([]float32, b*n), make([]float32, b*n)
 	for i := 0; i < b; i++ {

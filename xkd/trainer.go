@@ -26,6 +26,7 @@ func (l Losses) Map() map[string]float32 {
 type Trainer struct {
 	Config Config
 	Step   *Step
+	dev    graph.Device
 	device string
 	driver string
 	store  graph.Store
@@ -48,7 +49,7 @@ func New(c Config, dev graph.Device) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{Config: c, Step: step, device: dev.Name(), driver: dev.Driver(), store: dev.NewStore()}
+	t := &Trainer{Config: c, Step: step, dev: dev, device: dev.Name(), driver: dev.Driver(), store: dev.NewStore()}
 	if t.exec, err = dev.Compile(step.Graph, graph.PlanOptions{Store: t.store}); err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing the training step on %s: %w", dev.Name(), err), t.store.Close())
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -21,6 +22,7 @@ type tuneFlags struct {
 	weights                 []string
 	frozen                  bool
 	epochs, limit           int // of a protocol; 0 for none
+	first                   int // steps done before
 	expect                  *xkd.Protocol
 }
 
@@ -67,6 +69,7 @@ two thirds and one. Progress, checkpoints and --resume are those of train.`,
 	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
 	fl.IntVar(&f.workers, "workers", 0, "goroutines that prepare clips; 0 means one per core")
+	f.addPage(cmd)
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON line per step and one at the end")
 	return cmd
 }
@@ -108,7 +111,7 @@ func (f *tuneFlags) refuse(args []string) error {
 	case f.network != xkd.Student.String() && f.network != xkd.Teacher.String():
 		return usagef("--network %q: give student or teacher", f.network)
 	}
-	if err := f.check(); err != nil {
+	if err := errors.Join(f.check(), f.watching.check()); err != nil {
 		return err
 	}
 	return parseDevice(f.device)
@@ -117,7 +120,7 @@ func (f *tuneFlags) refuse(args []string) error {
 // plan makes the configuration of a new run, or takes the checkpoint's, and opens the weights.
 func (f *tuneFlags) plan(notes io.Writer, args []string) (c xkd.Config, weights *xkd.Loaded, err error) {
 	if f.resume {
-		if c, err = f.resumed(notes); err == nil && c.Tune.Modality == "" {
+		if c, f.first, err = f.resumed(notes); err == nil && c.Tune.Modality == "" {
 			err = fmt.Errorf("%s is a run that pretrains: go on with `xkd train --resume`", f.out)
 		}
 		return c, nil, err
@@ -197,7 +200,7 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 		from = weights.Path
 	}
 	w := newWatcher(stdout, stderr, f.asJSON)
-	s, err := f.run(cmd, t, train, w, memory)
+	s, err := f.run(cmd, t, train, w, memory, f.first)
 	if err != nil {
 		return nil, err
 	}

@@ -182,7 +182,7 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 	})
 	bench := newBench()
 	bench.AddCommand(newBenchData(), newBenchOp())
-	root.AddCommand(newTrain(), newProbe(), newRetrieve(), newEmbed(), newExport(), newAblate(), newFinetune(), newEval(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newRuns(), newCompare(), newVersion())
+	root.AddCommand(newTrain(), newProbe(), newRetrieve(), newEmbed(), newExport(), newAblate(), newFinetune(), newEval(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newRuns(), newWatch(), newReport(), newCompare(), newVersion())
 	return root
 }
 

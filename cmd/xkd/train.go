@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 // trainFlags are the flags of `xkd train`.
 type trainFlags struct {
 	settings
+	watching
 	device, out, tune  string
 	saveEvery, workers int
 	resume, asJSON     bool
@@ -34,6 +36,7 @@ metrics.jsonl with every loss of every step. Ctrl-C, SIGTERM and SIGHUP finish t
 that was stopped and resumed ends with the same bits as one that was not.`,
 		Example: `  xkd train                                        # nano network, generated clips
   xkd train --data videos/ --preset tiny --steps 20000 --batch 32 --out runs/mine
+  xkd train --watch                                # with a page of curves and pictures
   xkd train --resume --out runs/mine               # go on where it stopped
   xkd config show --preset base > mine.yaml; xkd train --config mine.yaml --data videos/`,
 		Args: noArgs,
@@ -48,19 +51,20 @@ that was stopped and resumed ends with the same bits as one that was not.`,
 	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds; steps, data and optimizer.lr may change")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
 	fl.IntVar(&f.workers, "workers", 0, "goroutines that prepare clips; 0 means one per core")
+	f.watching.add(cmd)
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON line per step and one at the end")
 	return cmd
 }
 
 func train(cmd *cobra.Command, f *trainFlags) error {
 	ctx, stdout, stderr := cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	if err := f.check(); err != nil {
+	if err := errors.Join(f.check(), f.watching.check()); err != nil {
 		return err
 	}
 	if err := parseDevice(f.device); err != nil {
 		return err
 	}
-	c, err := f.plan(stderr)
+	c, first, err := f.plan(stderr)
 	if err != nil {
 		return err
 	}
@@ -92,22 +96,22 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	defer t.Close()
-	s, err := f.run(cmd, t, src, w, memory)
+	s, err := f.run(cmd, t, src, w, memory, first)
 	if err != nil {
 		return err
 	}
 	return f.report(stdout, w, s, c)
 }
 
-// run trains and shows how far it has come.
-func (f *trainFlags) run(cmd *cobra.Command, t *xkd.Trainer, src media.Source, w *watcher, memory hostMemory) (*xkd.Summary, error) {
+// run trains, from the step after first on, and shows how far it has come.
+func (f *trainFlags) run(cmd *cobra.Command, t *xkd.Trainer, src media.Source, w *watcher, memory hostMemory, first int) (*xkd.Summary, error) {
 	ctx, stderr, c := cmd.Context(), cmd.ErrOrStderr(), t.Config
 	reference, err := device.Open(ctx, device.CPUName)
 	if err != nil {
 		return nil, err
 	}
 	defer reference.Close()
-	s, err := t.Run(ctx, src, xkd.RunOptions{
+	opt := xkd.RunOptions{
 		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers, Reference: reference,
 		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", clean(text)) },
 		Start: func(s xkd.Start) {
@@ -122,7 +126,13 @@ func (f *trainFlags) run(cmd *cobra.Command, t *xkd.Trainer, src media.Source, w
 		},
 		Warn:     func(text string) { w.clear(); fmt.Fprintf(stderr, "warning: %s\n", clean(text)) },
 		Progress: w.progress,
-	})
+	}
+	recorded, err := f.watching.apply(ctx, c, src, f.out, first, &opt, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer recorded()
+	s, err := t.Run(ctx, src, opt)
 	w.clear()
 	return s, err
 }
@@ -142,34 +152,32 @@ func (f *trainFlags) check() error {
 	return nil
 }
 
-// plan makes the configuration of a new run, or takes the checkpoint's.
-func (f *trainFlags) plan(notes io.Writer) (xkd.Config, error) {
+// plan makes the configuration of a new run, or takes the checkpoint's and the number of its steps.
+func (f *trainFlags) plan(notes io.Writer) (c xkd.Config, done int, err error) {
 	if f.resume {
 		return f.resumed(notes)
 	}
-	c, err := f.config()
-	if err != nil {
-		return c, err
+	if c, err = f.config(); err != nil {
+		return c, 0, err
 	}
-	return c, xkd.PrepareFolder(f.out, false)
+	return c, 0, xkd.PrepareFolder(f.out, false)
 }
 
 // resumed is a checkpoint's configuration, with more steps, a folder that has moved or another rate where the flags say so.
-func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
+func (f *trainFlags) resumed(notes io.Writer) (c xkd.Config, done int, err error) {
 	if err := xkd.PrepareFolder(f.out, true); err != nil {
-		return xkd.Config{}, err
+		return c, 0, err
 	}
 	l, err := xkd.LoadCheckpoint(filepath.Join(f.out, xkd.CheckpointFile))
 	if err != nil {
-		return xkd.Config{}, err
+		return c, 0, err
 	}
 	defer l.Close()
-	c, err := f.over(l)
-	if err != nil {
-		return c, err
+	if c, err = f.over(l); err != nil {
+		return c, 0, err
 	}
 	if err := f.idle(c); err != nil {
-		return c, err
+		return c, 0, err
 	}
 	given := c.Data
 	// Paths that nothing has changed lead to where they led.
@@ -182,14 +190,14 @@ func (f *trainFlags) resumed(notes io.Writer) (xkd.Config, error) {
 	sayClips(notes, l, given, c.Data)
 	if planned := l.Config.Train.Steps; c.Train.Steps != planned {
 		if c.Train.Steps <= l.Done {
-			return c, usagef("--steps %d: the checkpoint has %d already; give more", c.Train.Steps, l.Done)
+			return c, 0, usagef("--steps %d: the checkpoint has %d already; give more", c.Train.Steps, l.Done)
 		}
 		fmt.Fprintf(notes, "note: the schedules, planned for %d steps, are stretched to %d\n", planned, c.Train.Steps)
 	}
 	if l.Done >= c.Train.Steps {
-		return c, fmt.Errorf("%s has all its %d steps: give more with --steps, or see what it has learnt: xkd probe %s", l.Path, l.Done, l.Path)
+		return c, 0, fmt.Errorf("%s has all its %d steps: give more with --steps, or see what it has learnt: xkd probe %s", l.Path, l.Done, l.Path)
 	}
-	return c, nil
+	return c, l.Done, nil
 }
 
 // sayClips names the clips that a run goes on with, and says where they are not those, or not certainly those, of before.

@@ -1,0 +1,167 @@
+'use strict';
+// Asks for what is new every second or so and redraws what has changed. Texts from runs are set as texts, never as markup.
+const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
+const panels = [
+  ['Loss', ['loss']], ['Reconstruction', ['vid_recon_loss', 'aud_recon_loss']],
+  ['Distillation', ['vt2as_kd_loss', 'at2vs_kd_loss']], ['Alignment (MMD)', ['as2vs_align_loss', 'vt2at_align_loss']],
+  ['k-NN on held-out clips', ['held_knn_video', 'held_knn_audio']],
+  ['Entropy of the teachers', ['entropy_video', 'entropy_audio']], ['Information of the teachers', ['information_video', 'information_audio']],
+  ['Divergence of the students', ['divergence_video', 'divergence_audio']], ['Rank of features', ['rank_video', 'rank_audio']],
+  ['Deviation of features', ['deviation_video', 'deviation_audio']], ['Centre', ['centre_video', 'centre_audio']],
+  ['Drift of the centre', ['centre_drift_video', 'centre_drift_audio']], ['Learning rate', ['lr']],
+  ['Gradient norms', ['gradient_video', 'gradient_audio']], ['EMA', ['ema_video', 'ema_audio']],
+  ['Teacher temperatures', ['temperature_video', 'temperature_audio']], ['Weight decay', ['weight_decay']],
+  ['Clips per second', ['clips_per_second']], ['Share of time waiting for data', ['waiting']], ['Memory (bytes)', ['memory']],
+];
+const labels = {vid_recon_loss: 'video', aud_recon_loss: 'audio', vt2as_kd_loss: 'video teacher to audio student', at2vs_kd_loss: 'audio teacher to video student',
+  as2vs_align_loss: 'students', vt2at_align_loss: 'teachers'};
+const $ = id => document.getElementById(id);
+const make = (tag, text, cls) => { const e = document.createElement(tag); if (text !== undefined) e.textContent = text; if (cls) e.className = cls; return e; };
+// A report holds what the program would answer.
+const inside = $('data') && JSON.parse($('data').textContent);
+let list = [], data = [], off = new Set(), tab = 'curves', lookAt = -1, charts = new Map(), settingsText = '', picturesText = '';
+
+const dark = matchMedia('(prefers-color-scheme: dark)');
+let theme = dark.matches;
+const applyTheme = () => { document.documentElement.classList.toggle('dark', theme); dropCharts(); if (tab === 'curves') drawCurves(); };
+$('theme').onclick = () => { theme = !theme; applyTheme(); };
+dark.onchange = () => { theme = dark.matches; applyTheme(); };
+
+for (const b of document.querySelectorAll('nav button')) b.onclick = () => show(b.dataset.tab);
+function show(name) {
+  tab = name;
+  for (const b of document.querySelectorAll('nav button')) b.classList.toggle('on', b.dataset.tab === name);
+  for (const id of ['curves', 'pictures', 'settings']) $(id).hidden = id !== name;
+  drawAll();
+}
+function drawAll() { drawRuns(); if (tab === 'curves') drawCurves(); if (tab === 'pictures') drawPictures(); if (tab === 'settings') drawSettings(); }
+
+function drawRuns() {
+  $('runs').replaceChildren(...list.map((r, i) => {
+    const b = make('button', undefined, 'run' + (off.has(i) ? ' off' : ''));
+    const dot = make('span', '', 'dot'); dot.style.background = colours[i % colours.length];
+    b.append(dot, r.name + ' ', make('small', `${r.state}, step ${r.step}${r.steps ? ' of ' + r.steps : ''}${r.error ? ' — ' + r.error : ''}`));
+    b.onclick = () => { off.has(i) ? off.delete(i) : off.add(i); dropCharts(); drawAll(); };
+    return b;
+  }));
+}
+
+function dropCharts() { for (const c of charts.values()) c.plot.destroy(); charts.clear(); $('curves').replaceChildren(); }
+
+function drawCurves() {
+  const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue('--faint'), line = style.getPropertyValue('--line');
+  const known = new Set(panels.flatMap(p => p[1])), more = new Set();
+  for (const d of data) for (const n in d.curves) if (!known.has(n)) more.add(n);
+  for (const [title, names] of [...panels, ...[...more].sort().map(n => [n, [n]])]) {
+    const series = [], tables = [];
+    list.forEach((r, i) => names.forEach((n, k) => {
+      const c = !off.has(i) && data[i] && data[i].curves[n];
+      if (!c || !c.steps.length) return;
+      tables.push([c.steps, c.values]);
+      const short = names.length > 1 ? labels[n] || n.replace(/^.*_(video|audio)$/, '$1') : n;
+      series.push({label: list.length > 1 ? `${r.name} ${short}` : short, stroke: list.length > 1 ? colours[i % colours.length] : colours[k], dash: list.length > 1 && k ? [5, 4] : undefined,
+        width: 1.5, spanGaps: true, points: {show: c.steps.length < 60, size: 4}});
+    }));
+    const old = charts.get(title);
+    if (!series.length) { if (old) { old.plot.destroy(); old.box.remove(); charts.delete(title); } continue; }
+    const table = tables.length > 1 ? uPlot.join(tables) : tables[0];
+    const key = series.map(s => s.label).join('|');
+    if (old && old.key === key) { if (old.plot.cursor.locked !== true) old.plot.setData(table); continue; }
+    if (old) { old.plot.destroy(); old.box.remove(); }
+    const box = make('div', undefined, 'panel'); box.append(make('h2', title));
+    $('curves').append(box);
+    const axis = {stroke: ink, grid: {stroke: line, width: 1}, ticks: {stroke: line}, size: 54};
+    const plot = new uPlot({width: Math.max(200, box.clientWidth - 18), height: 190, cursor: {sync: {key: 'step'}}, legend: {live: true},
+      scales: {x: {time: false}}, axes: [{...axis, size: 30}, axis], series: [{label: 'step'}, ...series]}, table, box);
+    charts.set(title, {plot, box, key});
+  }
+}
+addEventListener('resize', () => { for (const c of charts.values()) c.plot.setSize({width: Math.max(200, c.box.clientWidth - 18), height: 190}); });
+
+function drawPictures() {
+  const shown = list.map((r, i) => [r, i]).filter(([r, i]) => !off.has(i) && r.looks && r.looks.length);
+  const text = JSON.stringify([shown.map(([r, i]) => [i, r.looks.length]), lookAt]);
+  if (text === picturesText && $('pictures').childElementCount) return;
+  picturesText = text;
+  if (!shown.length) { $('pictures').replaceChildren(make('p', 'No pictures yet: xkd train --watch or --look-every draws them.', 'note')); return; }
+  const steps = [...new Set(shown.flatMap(([r]) => r.looks.map(l => l.step)))].sort((a, b) => a - b);
+  const at = lookAt < 0 ? steps.length - 1 : Math.min(lookAt, steps.length - 1);
+  const bar = make('div', undefined, 'slide'), slider = make('input');
+  Object.assign(slider, {type: 'range', min: 0, max: steps.length - 1, value: at});
+  slider.oninput = () => { lookAt = +slider.value === steps.length - 1 ? -1 : +slider.value; fill(); };
+  const label = make('span'), body = make('div');
+  bar.append('step', slider, label);
+  const fill = () => {
+    const step = steps[lookAt < 0 ? steps.length - 1 : lookAt];
+    label.textContent = step;
+    body.replaceChildren(...shown.flatMap(([r, i]) => {
+      const look = r.looks.filter(l => l.step <= step).pop();
+      if (!look) return [];
+      return [make('h2', `${r.name}, step ${look.step}`), ...(look.clips || []).flatMap(c => [make('div', c.name + (c.label ? ` (${c.label})` : ''), 'note'),
+        ...['video', 'audio'].filter(m => c[m]).map(m => {
+          const box = make('div', undefined, 'look'), rows = make('div', undefined, 'rows'), img = make('img');
+          for (const n of r.rows) rows.append(make('span', n));
+          img.alt = `${m} of ${c.name}: ${r.rows.join(', ')}`;
+          img.src = inside ? inside.pictures[i][c[m]] : `api/picture?run=${i}&name=${encodeURIComponent(c[m])}`;
+          box.append(rows, img);
+          return box;
+        })])];
+    }), make('p', 'Hidden patches are rebuilt with the mean and deviation of the true patch, which the network does not predict. Attention: the teacher\'s last block, mean over heads, bright is much.', 'note'));
+  };
+  fill();
+  $('pictures').replaceChildren(bar, body);
+}
+
+let onlyDifferent = true;
+function drawSettings() {
+  const shown = list.map((r, i) => [r, i]).filter(([, i]) => !off.has(i));
+  const text = JSON.stringify([onlyDifferent, shown.map(([r]) => [r.name, r.state, r.sessions, r.settings, r.scores])]);
+  if (text === settingsText && $('settings').childElementCount) return;
+  settingsText = text;
+  const grid = (title, rows) => {
+    const t = make('table'), head = make('tr'); head.append(make('th', title), ...shown.map(([r]) => make('th', r.name))); t.append(head);
+    for (const [name, values] of rows) {
+      const tr = make('tr', undefined, new Set(values).size > 1 ? 'differs' : '');
+      tr.append(make('td', name), ...values.map(v => make('td', v ?? ''))); t.append(tr);
+    }
+    const box = make('div', undefined, 'wide'); box.append(t); return box;
+  };
+  const last = r => r.sessions[r.sessions.length - 1] || {};
+  const paths = [...new Set(shown.flatMap(([r]) => Object.keys(r.settings)))];
+  let rows = paths.map(p => [p, shown.map(([r]) => r.settings[p])]);
+  if (onlyDifferent && shown.length > 1) rows = rows.filter(([, v]) => new Set(v).size > 1);
+  const box = make('label'), check = make('input'); check.type = 'checkbox'; check.checked = onlyDifferent;
+  check.onchange = () => { onlyDifferent = check.checked; drawSettings(); };
+  box.append(check, ' only settings in which the runs differ');
+  const scores = [...new Set(shown.flatMap(([r]) => Object.keys(r.scores)))];
+  $('settings').replaceChildren(
+    make('h2', 'Made by'), grid('', ['version', 'device', 'driver', 'platform', 'seed', 'clips', 'data', 'began', 'ended', 'outcome', 'reason'].map(k => [k, shown.map(([r]) => last(r)[k])])
+      .concat([['sessions', shown.map(([r]) => r.sessions.map(s => `${s.from}–${s.to} ${s.outcome || 'running or killed'}`).join('; '))]])),
+    make('h2', 'Figures at the end'), grid('', scores.map(n => [n, shown.map(([r]) => n in r.scores ? r.scores[n].toFixed(4) : '')])),
+    make('h2', 'Settings'), ...(shown.length > 1 ? [box] : []), rows.length ? grid('', rows) : make('p', 'No setting differs.', 'note'));
+}
+
+async function ask(path) { const r = await fetch(path); if (!r.ok) throw new Error(await r.text()); return r.json(); }
+async function update() {
+  list = await ask('api/runs');
+  await Promise.all(list.map(async (r, i) => {
+    const d = data[i] || {generation: -1, last: 0, curves: {}};
+    const n = await ask(`api/curves?run=${i}&generation=${d.generation}&after=${d.last}`);
+    if (n.whole) d.curves = n.curves;
+    else for (const name in n.curves) {
+      const c = d.curves[name] ||= {steps: [], values: []};
+      c.steps.push(...n.curves[name].steps); c.values.push(...n.curves[name].values);
+    }
+    d.generation = n.generation; d.last = n.last; data[i] = d;
+  }));
+  drawAll();
+}
+async function loop() {
+  try { if (!document.hidden || !data.length) await update(); $('lost').hidden = true; } catch (e) { $('lost').hidden = false; console.warn(e); }
+  const live = list.some(r => r.state === 'running');
+  setTimeout(loop, live ? 1500 : 5000);
+}
+document.documentElement.classList.toggle('dark', theme);
+if (inside) { list = inside.runs; data = inside.curves; }
+show('curves');
+if (!inside) loop();
