@@ -78,6 +78,7 @@ func (c *Cache) Save() error {
 	if err := os.MkdirAll(filepath.Dir(c.file), 0o755); err != nil {
 		return err
 	}
+	files.SweepHalves(c.file)
 	return files.WriteAtomic(c.file, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", " ")

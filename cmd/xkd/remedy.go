@@ -48,8 +48,12 @@ func remedied(cmd *cobra.Command, err error) string {
 			return fmt.Sprintf("%s: free some space, then: xkd train --resume --out %s", text, out.Value)
 		}
 	}
-	if lost := (views.LostError{}); errors.As(err, &lost) && cmd.Flags().Lookup("set") != nil && lost.Failed < lost.Asked {
-		return text + ": see to the files, then go on with --resume; --set data.most_lost=0.9 bears more losses"
+	if lost := (views.LostError{}); errors.As(err, &lost) && cmd.Flags().Lookup("resume") != nil {
+		text += fmt.Sprintf(": see to the files, then: xkd train --resume --out %s", cmd.Flags().Lookup("out").Value)
+		if lost.Failed < lost.Asked {
+			text += "; --set data.most_lost=0.9 bears more losses"
+		}
+		return text
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) && (r.flag == "" || cmd.Flags().Lookup(r.flag) != nil) {

@@ -48,7 +48,7 @@ that was stopped and resumed ends with the same bits as one that was not.`,
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.StringVar(&f.tune, "tune", "", tuneUsage+"; by default full on a GPU, where what is known is not tried again, else cached")
 	fl.StringVar(&f.out, "out", filepath.Join("runs", "latest"), "output `folder`")
-	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds; steps, data and optimizer.lr may change")
+	fl.BoolVar(&f.resume, "resume", false, "go on from the checkpoint in --out, whose configuration holds; steps, data, data.most_lost and optimizer.lr may change")
 	fl.IntVar(&f.saveEvery, "save-every", 500, "steps between checkpoints")
 	fl.IntVar(&f.workers, "workers", 0, "goroutines that prepare clips; 0 means one per core")
 	f.watching.add(cmd)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // WriteAtomic writes a file so that whoever opens it sees the old one or the whole new one, also
@@ -52,6 +54,27 @@ func Replace(path, previous string, write func(w io.Writer) error) (err error) {
 	}
 	SyncDir(filepath.Dir(path))
 	return nil
+}
+
+// halfAge is how long a half-written file may be being written.
+const halfAge = time.Hour
+
+// SweepHalves removes what writers of path that were killed have left beside it. What is younger than an hour may be being
+// written now and stays.
+func SweepHalves(path string) {
+	dir, prefix := filepath.Dir(path), "."+filepath.Base(path)+"."
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // what matters is tried by whoever writes
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), ".part") {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > halfAge {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // keep gives the file at path, if there is one, a second name in place of the file that has it; without hard links its only one.

@@ -77,3 +77,22 @@ func TestBareStreamThatChanges(t *testing.T) {
 		require.InDelta(t, f.Duration(i), float64(len(whole.Wave))/16000, 0.01, name)
 	}
 }
+
+// A few packets hours behind all others do not make a file last for hours: it ends where they begin to be missed, which is said.
+func TestHolesOfHours(t *testing.T) {
+	mediatest.NeedTools(t)
+	dir := t.TempDir()
+	mediatest.FFmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x48:r=8:d=3", "-f", "lavfi", "-i", "sine=d=3:sample_rate=16000",
+		"-vf", "setpts='if(gt(N,12),PTS+9900000/TB,PTS)'", "-af", "asetpts='if(gt(T,1.63),PTS+9900000/TB,PTS)'", "-vsync", "passthrough",
+		"-c:v", "mjpeg", "-c:a", "pcm_s16le", "file:"+filepath.Join(dir, "hole.mkv"))
+	ctx := context.Background()
+	f, report, err := openFolder(ctx, dir, mediatest.Small(media.FolderOptions{}))
+	require.NoError(t, err)
+	require.Len(t, report.Remarks, 2)
+	require.Contains(t, report.Remarks[0].Reason, "its video has nothing for more than an hour from 1.6 s on")
+	require.InDelta(t, 1.63, f.Duration(0), 0.1)
+	c, err := f.Load(ctx, 0, media.Span{Seconds: 4})
+	require.NoError(t, err)
+	require.InDelta(t, 1.63, float64(c.T)/8, 0.13)
+	require.InDelta(t, 1.63, float64(len(c.Wave))/16000, 0.1)
+}

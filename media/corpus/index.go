@@ -75,6 +75,7 @@ type fileIndex struct {
 	asked   map[string]bool
 	read    map[string]bool // whose entries were read, and not asked of the file by this process
 	wrong   map[string]wrongEntry
+	swept   bool // what killed processes have left beside it
 }
 
 // openIndex reads what is known of the files below root: from the file named, or else from the
@@ -269,7 +270,12 @@ func (x *fileIndex) keepNow() {
 func (x *fileIndex) write(file string, pruned bool) error {
 	x.mu.Lock()
 	entries, asked := maps.Clone(x.entries), maps.Clone(x.asked)
+	swept := x.swept
+	x.swept = true
 	x.mu.Unlock()
+	if !swept {
+		files.SweepHalves(file)
+	}
 	return files.WriteAtomic(file, func(w io.Writer) error {
 		lines := json.NewEncoder(w)
 		lines.SetEscapeHTML(false)

@@ -1,8 +1,10 @@
 package corpus
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +69,7 @@ func FuzzLabels(f *testing.F) {
 	} {
 		f.Add(text, "")
 		f.Add(text, "a")
+		f.Add(strings.ReplaceAll(text, ",", "; "), "")
 	}
 	f.Fuzz(func(t *testing.T, text, column string) {
 		table, err := readLabels(strings.NewReader(text), column)
@@ -74,13 +77,23 @@ func FuzzLabels(f *testing.F) {
 			require.NotEmpty(t, err.Error())
 			return
 		}
-		rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		plain, err := io.ReadAll(textOf(strings.NewReader(text)))
+		require.NoError(t, err)
+		in := csv.NewReader(bytes.NewReader(plain))
+		head, _, _ := strings.Cut(string(plain), "\n")
+		if at := strings.IndexAny(head, ";\t"); at >= 0 && !strings.Contains(head, ",") {
+			in.Comma = '\t'
+			if strings.Contains(head, ";") {
+				in.Comma = ';'
+			}
+		}
+		rows, err := in.ReadAll()
 		require.NoError(t, err)
 		at := slices.IndexFunc(rows[0], func(name string) bool { return strings.TrimSpace(name) == table.column })
 		require.Greater(t, at, -1)
 		want := map[string]string{}
 		for _, row := range rows[1:] {
-			want[row[0]] = row[max(at, 1)]
+			want[strings.TrimSpace(row[0])] = strings.TrimSpace(row[max(at, 1)])
 		}
 		require.Equal(t, want, table.label)
 		for clip := range want {

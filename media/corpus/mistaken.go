@@ -54,6 +54,31 @@ func (x *fileIndex) mistaken(ctx context.Context, in ffmpeg.Place, name string) 
 	return wrong
 }
 
+// Confirm asks clip i's file whether the index is right about it, and goes by what the file says. It is not for clips of which
+// spans were drawn already. The error is that of ctx alone: what else is wrong shows in decoding.
+func (f *Folder) Confirm(ctx context.Context, i int) error {
+	file := &f.files[i]
+	_ = f.index.mistaken(ctx, file.in, file.name)
+	if file.sound.Size > 0 {
+		_ = f.index.mistaken(ctx, file.sound, file.beside)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	known := func(in ffmpeg.Place, name string) (ffmpeg.Contents, error) {
+		contents, _, err := f.index.ask(ctx, in, name)
+		return contents, err
+	}
+	contents, err := known(file.in, file.name)
+	if err != nil {
+		return nil
+	}
+	if info, err := f.choose(file, contents, known); err == nil {
+		file.info = info
+	}
+	return nil
+}
+
 // beyond refuses a span that begins behind the end of a file whose entry has turned out wrong, without a look at it.
 func (x *fileIndex) beyond(in ffmpeg.Place, name string, start float64) error {
 	x.mu.Lock()

@@ -35,12 +35,17 @@ type clock struct {
 
 	undisplayed bool // the first keyframe has a time of decoding and none of display
 
+	holed bool // nothing comes for so long that what follows is not believed
+
 	joints   int // places where the times of decoding jump
 	decoding float64
 	decoded  bool
 }
 
 func newClock() *clock { return &clock{} }
+
+// maxHole is the longest time in seconds without a packet that is believed: by a hole a few bytes can claim months.
+const maxHole = 3600
 
 // reorder is how many packets wait to be put in order: the most that codecs move a picture.
 const reorder = 32
@@ -80,6 +85,10 @@ func (c *clock) add(p packet) {
 	if !c.timed {
 		c.timed, c.first, c.last, c.end = true, at, at, at
 	}
+	if c.holed = c.holed || at > c.end+maxHole; c.holed {
+		c.packets--
+		return
+	}
 	c.first = min(c.first, at)
 	c.end = max(c.end, at+length)
 	if at >= c.last {
@@ -115,7 +124,7 @@ func (c *clock) tell(s *Stream) {
 		c.show(at)
 	}
 	c.waiting = nil
-	s.Packets = c.packets
+	s.Packets, s.Holed = c.packets, c.holed
 	if !c.timed {
 		// A bare stream without times begins at 0, and its pictures come one after the other.
 		s.End, s.Untimed = micro(c.sum), true

@@ -141,6 +141,7 @@ type Stream struct {
 	KeyGap   float64 `json:"keys,omitempty"`    // longest time between two keyframes
 	Delay    float64 `json:"delay,omitempty"`   // by how much ffmpeg shows pictures too late, in a file that tells times of decoding alone
 	Changes  bool    `json:"changes,omitempty"` // it ends where its rate changes, for what follows has no times
+	Holed    bool    `json:"holed,omitempty"`   // it ends where nothing comes for more than an hour
 	Broken   string  `json:"broken,omitempty"`  // why it cannot be decoded, where that was tried
 	Level    *Level  `json:"level,omitempty"`   // where samples can be of any size
 }
@@ -432,6 +433,9 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 		}
 		if others > 0 && !marked {
 			p.Remarks = append(p.Remarks, fmt.Sprintf("%d %s tracks, none marked as default: the first that decodes is taken (stream %d)", others+1, kind, s.Index))
+		}
+		if s.Holed {
+			p.Remarks = append(p.Remarks, fmt.Sprintf("its %s has nothing for more than an hour from %.1f s on: what follows is left out", kind, s.End-c.Start))
 		}
 		begin, end = max(begin, s.Begin), min(end, s.End)
 		return s

@@ -53,6 +53,8 @@ type Files interface {
 	Whole(ctx context.Context, i int) (c *media.Clip, ok bool, err error)
 	// Stamps writes what differs once a file has changed.
 	Stamps(w io.Writer)
+	// Confirm makes sure of clip i's length where it was taken from an index, which may be wrong.
+	Confirm(ctx context.Context, i int) error
 }
 
 // piece is one clip to pack: clip i of the source, or a part of it.
@@ -80,7 +82,9 @@ func Write(ctx context.Context, src media.Corpus, out string, opt Options) (*Rep
 		opt.Workers = runtime.GOMAXPROCS(0)
 	}
 	p := &packer{src: src, out: out, opt: opt, report: &Report{}}
-	p.cut()
+	if err := p.cut(ctx); err != nil {
+		return nil, err
+	}
 	p.info = manifest{
 		Version: version, FPS: opt.FPS, Size: opt.Size, Rate: opt.Rate, Column: opt.LabelColumn,
 		Shard: opt.ShardBytes, Longest: opt.MaxSeconds, Source: digest(src),
@@ -125,10 +129,19 @@ type packer struct {
 	report *Report
 }
 
+// manyParts is the number of parts from which on a clip's length is made sure of: the parts are listed beforehand.
+const manyParts = 16
+
 // cut lists the pieces: parts begin on the grid of frames.
-func (p *packer) cut() {
+func (p *packer) cut(ctx context.Context) error {
 	for i := range p.src.Len() {
 		d := p.src.Duration(i)
+		if f, ok := p.src.(Files); ok && d > manyParts*p.opt.MaxSeconds {
+			if err := f.Confirm(ctx, i); err != nil {
+				return err
+			}
+			d = p.src.Duration(i)
+		}
 		parts := int(math.Ceil(d/p.opt.MaxSeconds - 1e-9))
 		if parts < 2 {
 			p.pieces = append(p.pieces, piece{clip: i, name: p.src.Name(i), span: media.Span{Start: 0, Seconds: d}})
@@ -144,6 +157,7 @@ func (p *packer) cut() {
 			p.pieces = append(p.pieces, piece{i, fmt.Sprintf("%s#%d", p.src.Name(i), k+1), media.Span{Start: from, Seconds: to - from}, true})
 		}
 	}
+	return nil
 }
 
 // digest tells sources apart: by their clips and, where these are files, the files' times of change.
