@@ -88,8 +88,14 @@ func TestRunGoesOn(t *testing.T) {
 			}
 		}
 	}
-	_, err = Run(ctx, cpu.Device{}, stopped)
+	part, err := Run(ctx, cpu.Device{}, stopped)
 	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, part.Results, done)
+	for i, l := range part.Rows {
+		if n := len(l.Seeds); n > 0 {
+			require.Equal(t, want.Rows[i].Cells[0].Values[:n], l.Cells[0].Values)
+		}
+	}
 	require.NotZero(t, done)
 	require.Less(t, done, 6)
 

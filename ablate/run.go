@@ -75,7 +75,7 @@ func ParallelOn(onCPU bool) int {
 
 // Run trains and judges what is not finished yet and gives the table of all. Each run has a folder of its own below
 // Options.Folder. When ctx is cancelled, the runs under way finish their step and save, and the error is the context's; the
-// same call goes on. A run that diverges leaves a gap in the table, and its error comes back beside it.
+// same call goes on. That error, and those of runs that diverge, come back beside the table of what is finished.
 func Run(ctx context.Context, dev graph.Device, opt Options) (*Table, error) {
 	opt.Seeds, opt.Parallel = max(opt.Seeds, 1), max(opt.Parallel, 1)
 	if opt.TestClips <= 0 {
@@ -140,13 +140,10 @@ func Run(ctx context.Context, dev graph.Device, opt Options) (*Table, error) {
 		}
 		failed = errors.Join(failed, err)
 	})
-	if failed == nil {
-		failed = ctx.Err()
-	}
 	if failed != nil && !errors.Is(failed, xkd.ErrDiverged) {
 		return nil, failed
 	}
-	return tabulate(opt, runs, results), failed
+	return tabulate(opt, runs, results), errors.Join(failed, ctx.Err())
 }
 
 // worker does runs.

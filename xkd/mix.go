@@ -84,7 +84,7 @@ func (c Config) mix(rng *rand.Rand, m Modality) (weight []float32, share float64
 		v := c.Views.Video
 		h, w, frames, colours, patch = v.Global.Size[0], v.Global.Size[1], v.Global.Frames, videoChannels, v.Patch
 	}
-	inside := func(y, x int) float32 { return 0 }
+	var inside func(y, x int) float32
 	if cut {
 		lambda := beta(rng, c.Tune.Cutmix)
 		side := math.Sqrt(1 - lambda)

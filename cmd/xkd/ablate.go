@@ -134,14 +134,16 @@ func ablation(cmd *cobra.Command, f *ablateFlags) error {
 	o.Event = w.event
 	t, failed := ablate.Run(ctx, dev, o)
 	w.clear()
-	if t == nil {
-		if ctx.Err() != nil {
-			fmt.Fprintf(stderr, "stopped with %d of %d runs finished; the same command goes on\n", w.last.Done, w.last.Of)
-		}
+	if t == nil || len(t.Results) == 0 {
 		return failed
 	}
 	if err := writeTables(f.out, t); err != nil {
 		return fmt.Errorf("--out %s: %w", f.out, err)
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintf(stderr, "stopped with %d of %d runs finished: %s has their table, and the same command goes on\n",
+			w.last.Done, w.last.Of, media.Printable(f.out))
+		return failed
 	}
 	switch {
 	case f.asJSON:
