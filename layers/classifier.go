@@ -5,7 +5,7 @@ import (
 	"goxkd/graph/op"
 )
 
-// Classifier is the head of fine-tuning and linear probes on pooled features [B,D] (docs/method.md, section 10): a linear
+// Classifier is the head of fine-tuning and linear probes on pooled features [B,D] (docs/method.md, section 8.3): a linear
 // layer alone, or [L2-normalise] → [BatchNorm] → [dropout] → linear.
 type Classifier struct {
 	P            *Params

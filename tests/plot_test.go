@@ -45,8 +45,12 @@ func TestCLIPlot(t *testing.T) {
 	require.Equal(t, []int{1, 2}, m.Steps)
 	xkdIn(t, dir, "plot", filepath.Join("run", xkd.MetricsFile), "--out", "cut.png").succeeds(t)
 
+	// A run that fine-tunes has one loss.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tuned"), []byte(`{"step":1,"losses":{"loss":2}}`+"\n"+`{"step":2,"losses":{"loss":1}}`+"\n"), 0o644))
+	xkdIn(t, dir, "plot", "tuned", "--out", "tuned.png").succeeds(t)
+
 	for name, content := range map[string]string{
-		"empty": "", "text": "text\n", "other": `{"step":1,"losses":{"loss":1}}` + "\n", "twice": strings.Repeat(strings.SplitAfter(string(text), "\n")[0], 2),
+		"empty": "", "text": "text\n", "other": `{"step":1,"losses":{"loss":1,"kl":2}}` + "\n", "twice": strings.Repeat(strings.SplitAfter(string(text), "\n")[0], 2),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 	}
@@ -71,5 +75,5 @@ func TestCLIPlot(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, "no"))
 	entries, err := filepath.Glob(filepath.Join(dir, "*.png"))
 	require.NoError(t, err)
-	assert.Len(t, entries, 2, "no picture is left where there was an error")
+	assert.Len(t, entries, 3, "no picture is left where there was an error")
 }

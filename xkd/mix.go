@@ -73,7 +73,7 @@ func (c Config) targets(b *views.Batch, labels media.Source) ([]float32, error) 
 	return out, nil
 }
 
-// mix draws how a batch is mixed with its reverse (docs/method.md, section 10): the partner's weight for every element of the
+// mix draws how a batch is mixed with its reverse (docs/method.md, section 8.3): the partner's weight for every element of the
 // patches, and the share of the own targets. Cutmix takes a box of the partner, in all frames; mixup a share of everything.
 func (c Config) mix(rng *rand.Rand, m Modality) (weight []float32, share float64) {
 	cut := c.Tune.Cutmix > 0 && (c.Tune.Mixup <= 0 || rng.Float64() < 0.5)

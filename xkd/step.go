@@ -121,7 +121,7 @@ func bankLimit(params []*layers.Param, binding int64) int64 {
 	return limit
 }
 
-// BuildStep builds the graph of one training step (docs/method.md, section 1), or of a step that fine-tunes (section 10).
+// BuildStep builds the graph of one training step (docs/method.md, section 1), or of a step that fine-tunes (section 8.3).
 func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	if err := c.validateNetwork(); err != nil {
 		return nil, err

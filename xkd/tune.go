@@ -146,7 +146,7 @@ func encoderPart(name string) string {
 	return name
 }
 
-// LayerID counts layers for layer-wise decay (docs/method.md, section 10): 0 for class token, positions and patch embedding,
+// LayerID counts layers for layer-wise decay (docs/method.md, section 8.3): 0 for class token, positions and patch embedding,
 // i+1 for block i, depth+1 for the final norm and the head.
 func LayerID(name string, depth int) int {
 	part := encoderPart(name)
@@ -181,7 +181,7 @@ type TuneInputs struct {
 // mixes tells that samples are mixed with others of the batch.
 func (c Config) mixes() bool { return c.Tune.Mixup > 0 || c.Tune.Cutmix > 0 }
 
-// buildTune builds the graph of a step of fine-tuning (docs/method.md, section 10).
+// buildTune builds the graph of a step of fine-tuning (docs/method.md, section 8.3).
 func (s *Step) buildTune(g *graph.Graph) {
 	c := s.Config
 	m, b := c.Tune.modality(), c.Train.Batch
@@ -305,7 +305,7 @@ func BuildClassifier(c Config, batch int, opt FeatureOptions) (*Classifier, erro
 }
 
 // TuneFrom is the configuration that fine-tunes the encoder of another: its sizes and views, with the method's settings for
-// the modality (docs/method.md, section 10).
+// the modality (docs/method.md, section 8.3).
 func (c Config) TuneFrom(m Modality, classes int) Config {
 	v, a := &c.Views.Video, &c.Views.Audio
 	t := defaultTune

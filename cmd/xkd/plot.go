@@ -52,11 +52,11 @@ func plotRun(cmd *cobra.Command, run, out string) error {
 	return nil
 }
 
-// lossCurves has a panel for the whole loss and one for each of its three parts.
+// lossCurves has a panel for the whole loss and, in pretraining, one for each of its three parts.
 func lossCurves(run string, m *xkd.Metrics) draw.Curves {
 	line := func(label, name string) draw.Line { return draw.Line{Name: label, Values: m.Losses[name]} }
 	total, last := m.Losses["loss"], len(m.Steps)-1
-	return draw.Curves{
+	curves := draw.Curves{
 		Title: filepath.ToSlash(filepath.Clean(run)),
 		Note: fmt.Sprintf("steps %d to %d, loss %.3f to %.3f; faint: every step, strong: running mean",
 			m.Steps[0], m.Steps[last], total[0], total[last]),
@@ -72,4 +72,8 @@ func lossCurves(run string, m *xkd.Metrics) draw.Curves {
 			}},
 		},
 	}
+	if len(m.Losses) == 1 { // fine-tuning
+		curves.Panels = []draw.Panel{{Title: "Loss", Lines: []draw.Line{line("loss", "loss")}}}
+	}
+	return curves
 }
