@@ -67,11 +67,11 @@ func TestRunGoesOn(t *testing.T) {
 	want, err := Run(context.Background(), cpu.Device{}, straight)
 	require.NoError(t, err)
 	require.Equal(t, map[EventKind]int{Started: 4, Stepped: 24, Judging: 6, Done: 6, lastSteps: 24}, news)
-	require.Len(t, want.Columns, 8)
+	require.Len(t, want.Columns, 12) // student and teacher, by video, audio and both, by k-NN and SVM
 	require.Len(t, want.Rows, 3)
 	for _, l := range want.Rows {
 		require.Equal(t, []uint64{7, 8}, l.Seeds, l.Name)
-		require.Len(t, l.Cells, 8)
+		require.Len(t, l.Cells, 12)
 	}
 
 	stopped := small(t, t.TempDir())

@@ -43,6 +43,9 @@ func Distillation(g *graph.Graph, teacher, centre, temperature, student *graph.N
 	return op.Mean(g, op.SoftCrossEntropy(g, q, student, studentTemp))
 }
 
+// mostMMD is the number of rows up to which the weights of all pairs are a constant.
+const mostMMD = 4096
+
 // MMD is the squared maximum mean discrepancy [1] of x [n,D] and y [m,D] under a sum of Gaussian kernels (Gretton et al.,
 // 2012): mean K(x,x) + mean K(y,y) - 2 mean K(x,y).
 //
@@ -51,7 +54,20 @@ func MMD(g *graph.Graph, x, y *graph.Node) *graph.Node {
 	n, m := x.Shape[0], y.Shape[0]
 	name := fmt.Sprintf("mmd/%d,%d", n, m)
 	weights := g.Lookup(name)
-	if weights == nil {
+	switch {
+	case weights != nil:
+	case n+m > mostMMD: // too large to be made here: a plan says what it needs
+		u := make([]float32, n+m)
+		for i := range u {
+			u[i] = 1 / float32(n)
+			if i >= n {
+				u[i] = -1 / float32(m)
+			}
+		}
+		row := g.Const(name+"/row", u, 1, n+m)
+		weights = op.MatMul(g, g.Reshape(row, n+m, 1), row, nil, false, false)
+		weights = g.Reshape(weights, (n+m)*(n+m))
+	default:
 		w := make([]float32, (n+m)*(n+m))
 		for i := range w {
 			switch a, b := i/(n+m) < n, i%(n+m) < n; {

@@ -87,7 +87,7 @@ func TestNaNLoss(t *testing.T) {
 // What overflows in an operation is named by it.
 func TestNaNNamesTheOperation(t *testing.T) {
 	d := divergent(t, cpu.Device{}, smallConfig(t, xkd.XKD, 10), t.TempDir(), decoderWeight, 1e38)
-	require.Contains(t, d.First, "vid_student/global/decoder/")
+	require.Contains(t, d.First, "vid_student/views/decoder/")
 	require.Contains(t, d.First, "#")
 }
 

@@ -46,7 +46,7 @@ func TestProvenance(t *testing.T) {
 		made = append(made, d.Name)
 	}
 	require.ElementsMatch(t, []string{"data.synthetic.seed", "optimizer.lr", "train.seed"}, settings)
-	require.Equal(t, []string{"seed"}, made)
+	require.Equal(t, []string{"seed", "data"}, made)
 	require.Len(t, c.Results, len(xkd.LossNames))
 	assert.Contains(t, xkdIn(t, dir, "compare", "a", "b").good(t).stdout, "optimizer.lr")
 	xkdIn(t, dir, "compare", "a").fails(t, 2, "two folders")

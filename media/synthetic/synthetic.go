@@ -89,6 +89,20 @@ func classParts(class int) (shape, motion int) {
 // Len is the number of clips.
 func (s *Source) Len() int { return s.cfg.Clips }
 
+// Digest implements media.Digested: clips are the same where what they are drawn from is.
+func (s *Source) Digest() string {
+	of := func(own *float64) float64 {
+		if own == nil {
+			return s.cfg.Difficulty
+		}
+		return *own
+	}
+	c := s.cfg
+	d := media.NewDigester()
+	d.Add(fmt.Sprint(c.Clips, c.Classes, c.Difficulty, of(c.Clutter), of(c.Sound), c.Seed, c.FPS, c.Size, c.Rate), 0, c.Seconds)
+	return d.Text()
+}
+
 // Name is the clip's class and number.
 func (s *Source) Name(i int) string {
 	return fmt.Sprintf("synthetic/%s/%06d", s.classes[s.Label(i)], i)
