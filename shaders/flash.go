@@ -34,7 +34,7 @@ const (
 	flashWidth = 128
 )
 
-var flashName = regexp.MustCompile(`^flash:(forward|overlap|keys|queries)/(32|64)x(\d+)$`)
+var flashName = regexp.MustCompile(`^flash:(forward|overlap|keys|dk|dv|queries)/(32|64)x(\d+)$`)
 
 func flashText(name string) (string, error) {
 	m := flashName.FindStringSubmatch(name)
@@ -54,7 +54,11 @@ func flashText(name string) (string, error) {
 	case "overlap":
 		w.overlap()
 	case "keys":
-		w.keys()
+		w.keys(true)
+	case "dk":
+		w.keys(false)
+	case "dv":
+		w.values()
 	default:
 		w.queries()
 	}
@@ -473,29 +477,64 @@ func (w *flashWriter) gathersHeld(name string, s source) []step {
 	}}}
 }
 
-// keys has blocks of keys as rows and walks over the queries.
-func (w *flashWriter) keys() {
-	w.open(identities+"; here dK = dS^T Q and dV = P^T dO of a block of keys.", backward()...)
+// probabilities makes column j of P of a block of keys by queries.
+func (w *flashWriter) probabilities(j int) {
+	w.line("let q%d = start + tx * 4u + %du;", j, j)
+	w.line("let r%d = at_row + min(q%d, last);", j, j)
+	w.line("let p%d = select(vec4<f32>(0.0), exp(params.scale * %s - vec4<f32>(lse[r%d])), q%d < params.tokens);", j, rows4("s", j), j, j)
+}
+
+// keys has blocks of keys as rows and walks over the queries. The sums of wide heads leave no room for those of the values, which
+// then have a kernel of their own.
+func (w *flashWriter) keys(values bool) {
+	if values {
+		w.open(identities+"; here dK = dS^T Q and dV = P^T dO of a block of keys.", backward()...)
+	} else {
+		w.open(identities+"; here dK = dS^T Q of a block of keys.", backward()...)
+	}
 	w.sums("k")
-	w.sums("v")
+	if values {
+		w.sums("v")
+	}
 	steps := w.products("g", part(2), own("dy"), func() {})
 	steps = append(steps, w.products("s", part(1), part(0), func() {
 		for j := range 4 {
-			w.line("let q%d = start + tx * 4u + %du;", j, j)
-			w.line("let r%d = at_row + min(q%d, last);", j, j)
-			w.line("let p%d = select(vec4<f32>(0.0), exp(params.scale * %s - vec4<f32>(lse[r%d])), q%d < params.tokens);", j, rows4("s", j), j, j)
+			w.probabilities(j)
 			w.line("let d%d = params.scale * p%d * (%s - vec4<f32>(delta[r%d]));", j, j, rows4("g", j), j)
 		}
 		w.barrier()
 		w.keep("d")
 	})...)
 	steps = append(steps, w.gathersHeld("k", part(0))...)
+	if !values {
+		w.walk(steps)
+		w.write("y", "at_x + dim", 3, plain, "k")
+		w.line("}")
+		return
+	}
 	steps = append(steps, step{nil, func() {
 		w.barrier()
 		w.keep("p")
 	}})
 	w.walk(append(steps, w.gathers("v", own("dy"))...))
 	w.write("y", "at_x + dim", 3, plain, "k", "v")
+	w.line("}")
+}
+
+// values is the part of keys that makes dV.
+func (w *flashWriter) values() {
+	w.open("P = exp(scale * Q K^T - lse); here dV = P^T dO of a block of keys.",
+		variable{"x", "read", "vec4<f32>"}, variable{"dy", "read", "vec4<f32>"}, variable{"lse", "read", "f32"}, variable{"y", "read_write", "vec4<f32>"})
+	w.sums("v")
+	steps := w.products("s", part(1), part(0), func() {
+		for j := range 4 {
+			w.probabilities(j)
+		}
+		w.barrier()
+		w.keep("p")
+	})
+	w.walk(append(steps, w.gathers("v", own("dy"))...))
+	w.write("y", "at_x + 2u * dim", 3, plain, "v")
 	w.line("}")
 }
 

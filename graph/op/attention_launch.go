@@ -58,8 +58,10 @@ func attentionGradVariants(n *graph.Node, t graph.Target) []string {
 	switch {
 	case !every(shapes, attentionShape.flashable):
 		return list
-	case t.Class == graph.Software, t.Class == graph.Integrated && !every(shapes, func(s attentionShape) bool { return !s.wide() }):
+	case t.Class == graph.Software, t.Class == graph.Integrated && slices.ContainsFunc(shapes, attentionShape.wide):
 		return append(list, flashes(shapes)...)
+	case slices.ContainsFunc(shapes, attentionShape.wide): // the smaller workgroup has more to fetch, and registers for it
+		return append([]string{flash64, flash}, list...)
 	default:
 		return append(flashes(shapes), list...)
 	}
@@ -207,7 +209,7 @@ func flashes(shapes []attentionShape) []string {
 	return []string{flash64, flash}
 }
 
-// wide reports whether the gradient's sums leave no registers for the rest of the work where there are few.
+// wide reports whether the sums of the gradients of keys and values together leave too few registers for the rest of the work.
 func (s attentionShape) wide() bool { return s.width > 32 }
 
 // flashRows is the number of rows of a workgroup.
@@ -236,7 +238,7 @@ func (s attentionShape) counted(binds []graph.Bind) []graph.Bind {
 		switch {
 		case b.Var == "lse", b.Var == "delta":
 			out[i].Elements = rows
-		case b.Var == "x", b.Arg == graph.Out() && len(binds) == 5:
+		case b.Var == "x", b.Arg == graph.Out() && slices.ContainsFunc(binds, func(b graph.Bind) bool { return b.Var == "dy" }):
 			out[i].Elements = 3 * rows * s.width // of the gradient, its result too
 		default:
 			out[i].Elements = rows * s.width
@@ -250,9 +252,14 @@ func (s attentionShape) flashGrad(rows int) graph.Launch {
 	delta := bind("delta", graph.Scratch(0))
 	binds := []graph.Bind{bindIn("x", 0), bindIn("dy", 3), bindIn("lse", 2), delta, bindOut()}
 	overlap := s.flash(64, "overlap", bindIn("o", 1), bindIn("dy", 3), delta)
-	return graph.Launch{Scratch: []int{(s.first + s.batch*s.tokens) * s.heads}, Dispatches: []graph.Dispatch{
-		overlap, s.flash(rows, "keys", binds...), s.flash(rows, "queries", binds...),
-	}}
+	l := graph.Launch{Scratch: []int{(s.first + s.batch*s.tokens) * s.heads}, Dispatches: []graph.Dispatch{overlap}}
+	if s.wide() {
+		l.Dispatches = append(l.Dispatches, s.flash(rows, "dk", binds...), s.flash(rows, "dv", slices.Delete(slices.Clone(binds), 3, 4)...))
+	} else {
+		l.Dispatches = append(l.Dispatches, s.flash(rows, "keys", binds...))
+	}
+	l.Dispatches = append(l.Dispatches, s.flash(rows, "queries", binds...))
+	return l
 }
 
 // fusedParams is struct Params of attention_fused.wgsl and of the kernels of shaders/flash.go.

@@ -442,6 +442,9 @@ func TestFlashKeepsNoScores(t *testing.T) {
 					t.Fatal(err)
 				}
 				l := o.Launch(n, graph.Target{Class: class, Variant: o.VariantsOf(n, graph.Target{Class: class})[0]})
+				if width > 32 && c.name == "attention_grad" {
+					c.dispatches++ // keys and values one by one
+				}
 				if !slices.Equal(l.Scratch, c.scratch) || len(l.Dispatches) != c.dispatches {
 					t.Errorf("%s with heads of %d: %d dispatches, scratch %d", c.name, width, len(l.Dispatches), l.Scratch)
 				}

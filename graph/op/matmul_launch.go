@@ -127,8 +127,10 @@ func (v gemmVariant) trips(k int, after string) int {
 }
 
 // speed is what a choice reaches for the product.
-func (s gemm) speed(c gemmChoice) float64 {
-	return pick(s.a.col != 1 && s.b.col == 1, c.along, c.speed)
+func (s gemm) speed(c gemmChoice, t graph.Target) float64 {
+	// Sums beside the product take registers that integrated GPUs lack.
+	short := t.Class == graph.Integrated && s.after == "sums"
+	return pick(s.a.col != 1 && s.b.col == 1 && !short, c.along, c.speed)
 }
 
 // choose gives the kernel and the number of pieces of the sum.
@@ -140,7 +142,7 @@ func (s gemm) choose(t graph.Target) (best gemmVariant, splits int) {
 	var fastest float64
 	for _, c := range gemmChoices[t.Class] {
 		v := gemmVariants[c.name]
-		n, time := s.splits(v, s.speed(c), t)
+		n, time := s.splits(v, s.speed(c, t), t)
 		if fastest == 0 || time < fastest {
 			best, splits, fastest = v, n, time
 		}
