@@ -101,16 +101,7 @@ func (r *GoldenResult) downstream(ctx context.Context, dev graph.Device, file *s
 	if err != nil {
 		return err
 	}
-	get := func(name string, n int) ([]float32, error) {
-		t, ok := file.Tensors[name]
-		if !ok {
-			return nil, fmt.Errorf("no tensor %s", name)
-		}
-		if len(t.Data) != n {
-			return nil, fmt.Errorf("%s has %d elements, expected %d (shape %v)", name, len(t.Data), n, t.Shape)
-		}
-		return t.Data, nil
-	}
+	get := recordedIn(file)
 	step, err := xkd.BuildStep(c, xkd.StepOptions{Keep: true, Floats: true, Binding: dev.Binding()})
 	if err != nil {
 		return err
@@ -127,37 +118,18 @@ func (r *GoldenResult) downstream(ctx context.Context, dev graph.Device, file *s
 	for name, n := range step.States() {
 		states[xkd.EvaluationName(name)] = n
 	}
-	for name, n := range states {
-		data, err := get("init/"+name, n.Shape.Size())
-		if err != nil {
-			return err
-		}
-		if err := e.Write(n, data); err != nil {
-			return err
-		}
+	if err := get.begin(e, states); err != nil {
+		return err
 	}
 	if err := r.groups(c, d, step, file.Metadata["groups"]); err != nil {
 		return err
-	}
-	compare := func(what, name string, n *graph.Node, limit float64) error {
-		want, err := get(name, n.Shape.Size())
-		if err != nil {
-			return err
-		}
-		got := make([]float32, len(want))
-		if err := e.Read(n, got); err != nil {
-			return err
-		}
-		r.add(what, name, got, want, limit)
-		return nil
 	}
 	for k := range d.Steps {
 		at := fmt.Sprintf("step%d/", k)
 		if err := step.WriteSchedule(e, xkd.Schedule{LR: d.LR[k], WeightDecay: d.WD, Step: k + 1}); err != nil {
 			return err
 		}
-		view, err := get(at+"view", step.Tune.View.Shape.Size())
-		if err != nil {
+		if err := get.write(e, step.Tune.View, at+"view"); err != nil {
 			return err
 		}
 		targets, err := get(at+"targets", step.Tune.Targets.Shape.Size())
@@ -170,9 +142,6 @@ func (r *GoldenResult) downstream(ctx context.Context, dev graph.Device, file *s
 				return err
 			}
 		}
-		if err := e.Write(step.Tune.View, view); err != nil {
-			return err
-		}
 		if err := step.WriteTargets(e, targets, keep); err != nil {
 			return err
 		}
@@ -183,10 +152,10 @@ func (r *GoldenResult) downstream(ctx context.Context, dev graph.Device, file *s
 		if k == 0 {
 			limit = limitTuneStep
 		}
-		if err := compare("loss", at+"loss", step.Losses, limit); err != nil {
+		if err := r.compare(e, get, "loss", at+"loss", step.Losses, limit); err != nil {
 			return err
 		}
-		if err := compare("logits", at+"logits", step.Tune.Logits, limit); err != nil {
+		if err := r.compare(e, get, "logits", at+"logits", step.Tune.Logits, limit); err != nil {
 			return err
 		}
 		if err := e.Run(ctx, xkd.StageUpdate); err != nil {
@@ -197,7 +166,7 @@ func (r *GoldenResult) downstream(ctx context.Context, dev graph.Device, file *s
 		}
 		for _, q := range step.Params {
 			if n := step.Grads[q]; n != nil {
-				if err := compare("gradients", at+"grad/"+xkd.EvaluationName(q.Name), n, limitGradient); err != nil {
+				if err := r.compare(e, get, "gradients", at+"grad/"+xkd.EvaluationName(q.Name), n, limitGradient); err != nil {
 					return err
 				}
 			}
@@ -207,7 +176,7 @@ func (r *GoldenResult) downstream(ctx context.Context, dev graph.Device, file *s
 		return err
 	}
 	for _, name := range sortedNames(states) {
-		if err := compare("final state", "final/"+name, states[name], limitTuneLater); err != nil {
+		if err := r.compare(e, get, "final state", "final/"+name, states[name], limitTuneLater); err != nil {
 			return err
 		}
 	}
@@ -215,16 +184,11 @@ func (r *GoldenResult) downstream(ctx context.Context, dev graph.Device, file *s
 }
 
 // testLogits compares the test graph's, on the weights after the last step.
-func (r *GoldenResult) testLogits(ctx context.Context, dev graph.Device, c xkd.Config, store graph.Store, get func(string, int) ([]float32, error)) error {
+func (r *GoldenResult) testLogits(ctx context.Context, dev graph.Device, c xkd.Config, store graph.Store, get recorded) error {
 	k, err := xkd.BuildClassifier(c, c.Train.Batch, xkd.FeatureOptions{Floats: true})
 	if err != nil {
 		return err
 	}
-	e, err := dev.Compile(k.Graph, graph.PlanOptions{Store: store})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
 	view, err := get("test/view", k.View.Shape.Size())
 	if err != nil {
 		return err
@@ -233,14 +197,9 @@ func (r *GoldenResult) testLogits(ctx context.Context, dev graph.Device, c xkd.C
 	if err != nil {
 		return err
 	}
-	if err := e.Write(k.View, view); err != nil {
-		return err
-	}
-	if err := e.Run(ctx); err != nil {
-		return err
-	}
-	got := make([]float32, len(want))
-	if err := e.Read(k.Logits, got); err != nil {
+	start := func(graph.Executor) error { return nil } // the store has the weights
+	got, err := answer(ctx, dev, k.Graph, graph.PlanOptions{Store: store}, start, k.View, view, k.Logits)
+	if err != nil {
 		return err
 	}
 	r.add("test logits", "test/logits", got, want, limitTuneLater)

@@ -165,16 +165,7 @@ func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safet
 	if err != nil {
 		return err
 	}
-	get := func(name string, n int) ([]float32, error) {
-		t, ok := file.Tensors[name]
-		if !ok {
-			return nil, fmt.Errorf("no tensor %s", name)
-		}
-		if n >= 0 && len(t.Data) != n {
-			return nil, fmt.Errorf("%s has %d elements, expected %d (shape %v)", name, len(t.Data), n, t.Shape)
-		}
-		return t.Data, nil
-	}
+	get := recordedIn(file)
 	first := "step0/" // where the views of the features are: with ranks, the last one's
 	if gc.Ranks > 0 {
 		first = fmt.Sprintf("step0/rank%d/", gc.Ranks-1)
@@ -194,26 +185,8 @@ func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safet
 	}
 	defer e.Close()
 	states := step.States()
-	for name, n := range states {
-		data, err := get("init/"+name, n.Shape.Size())
-		if err != nil {
-			return err
-		}
-		if err := e.Write(n, data); err != nil {
-			return err
-		}
-	}
-	compare := func(what, name string, n *graph.Node, limit float64) error {
-		want, err := get(name, n.Shape.Size())
-		if err != nil {
-			return err
-		}
-		got := make([]float32, len(want))
-		if err := e.Read(n, got); err != nil {
-			return err
-		}
-		r.add(what, name, got, want, limit)
-		return nil
+	if err := get.begin(e, states); err != nil {
+		return err
 	}
 	for k := 0; k < gc.Steps; k++ {
 		at := fmt.Sprintf("step%d/", k)
@@ -271,13 +244,13 @@ func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safet
 				r.add("gradients", at+"grad/"+q.Name, got, want, limit)
 			}
 		}
-		if err := compare("clip norms", at+"clip_norms", step.Norms, limit); err != nil {
+		if err := r.compare(e, get, "clip norms", at+"clip_norms", step.Norms, limit); err != nil {
 			return err
 		}
 	}
 	var errs []float64
 	for _, name := range sortedNames(states) {
-		if err := compare("final state", "final/"+name, states[name], limitState); err != nil {
+		if err := r.compare(e, get, "final state", "final/"+name, states[name], limitState); err != nil {
 			return err
 		}
 		errs = append(errs, r.Figures[len(r.Figures)-1].Error)
@@ -289,7 +262,7 @@ func (r *GoldenResult) replay(ctx context.Context, dev graph.Device, file *safet
 }
 
 // micro runs the gradients of one micro-batch and gives its losses.
-func (r *GoldenResult) micro(ctx context.Context, e graph.Executor, step *xkd.Step, at string, number int, get func(string, int) ([]float32, error)) ([]float32, error) {
+func (r *GoldenResult) micro(ctx context.Context, e graph.Executor, step *xkd.Step, at string, number int, get recorded) ([]float32, error) {
 	if err := r.feed(e, step, at, get); err != nil {
 		return nil, err
 	}
@@ -304,7 +277,7 @@ func (r *GoldenResult) micro(ctx context.Context, e graph.Executor, step *xkd.St
 }
 
 // losses compares those of one rank, or the means over ranks.
-func (r *GoldenResult) losses(at string, losses []float32, first bool, get func(string, int) ([]float32, error)) error {
+func (r *GoldenResult) losses(at string, losses []float32, first bool, get recorded) error {
 	for i, name := range xkd.LossNames {
 		want, err := get(at+"loss/"+name, 1)
 		if err != nil {
@@ -323,7 +296,7 @@ func (r *GoldenResult) losses(at string, losses []float32, first bool, get func(
 }
 
 // feed writes one step's views and masks.
-func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get func(string, int) ([]float32, error)) error {
+func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get recorded) error {
 	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
 		in := step.In[m]
 		global, err := get(at+m.String()+"_global", in.Global.Shape.Size())
@@ -356,7 +329,7 @@ func (r *GoldenResult) feed(e graph.Executor, step *xkd.Step, at string, get fun
 }
 
 // features compares the four unmasked encoders before the first step.
-func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Config, at string, get func(string, int) ([]float32, error)) error {
+func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Config, at string, get recorded) error {
 	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
 		for _, role := range []xkd.Role{xkd.Student, xkd.Teacher} {
 			f, err := xkd.BuildFeatures(c, m, role, c.Train.Batch, xkd.FeatureOptions{Tokens: true, Floats: true})
@@ -378,33 +351,17 @@ func (r *GoldenResult) features(ctx context.Context, dev graph.Device, c xkd.Con
 	return nil
 }
 
-func runFeatures(ctx context.Context, dev graph.Device, f *xkd.Features, at string, get func(string, int) ([]float32, error), m xkd.Modality) ([]float32, error) {
-	e, err := dev.Compile(f.Graph, graph.PlanOptions{})
-	if err != nil {
-		return nil, err
-	}
-	defer e.Close()
-	for _, q := range f.Params {
-		data, err := get("init/"+q.Name, q.Shape.Size())
-		if err != nil {
-			return nil, err
-		}
-		if err := e.Write(q.Node, data); err != nil {
-			return nil, err
-		}
-	}
+func runFeatures(ctx context.Context, dev graph.Device, f *xkd.Features, at string, get recorded, m xkd.Modality) ([]float32, error) {
 	view, err := get(at+m.String()+"_global", f.View.Shape.Size())
 	if err != nil {
 		return nil, err
 	}
-	if err := e.Write(f.View, view); err != nil {
-		return nil, err
+	states := map[string]*graph.Node{}
+	for _, q := range f.Params {
+		states[q.Name] = q.Node
 	}
-	if err := e.Run(ctx); err != nil {
-		return nil, err
-	}
-	got := make([]float32, f.Tokens.Shape.Size())
-	return got, e.Read(f.Tokens, got)
+	start := func(e graph.Executor) error { return get.begin(e, states) }
+	return answer(ctx, dev, f.Graph, graph.PlanOptions{}, start, f.View, view, f.Tokens)
 }
 
 func (r *GoldenResult) add(what, name string, got, want []float32, limit float64) {

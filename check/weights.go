@@ -86,7 +86,8 @@ func (r *GoldenResult) encoders(ctx context.Context, dev graph.Device, l *xkd.Lo
 			if f.Tokens.Shape.Size() != len(want.Data) || f.View.Shape.Size() != len(view.Data) {
 				return fmt.Errorf("%s_%s has shape %v, of %v: the weights give %v of %v", m, role, want.Shape, view.Shape, f.Tokens.Shape, f.View.Shape)
 			}
-			got, err := tokens(ctx, dev, f, l, view.Data)
+			start := func(e graph.Executor) error { return f.Restore(e, l) }
+			got, err := answer(ctx, dev, f.Graph, graph.PlanOptions{}, start, f.View, view.Data, f.Tokens)
 			if err != nil {
 				return err
 			}
@@ -94,23 +95,4 @@ func (r *GoldenResult) encoders(ctx context.Context, dev graph.Device, l *xkd.Lo
 		}
 	}
 	return nil
-}
-
-func tokens(ctx context.Context, dev graph.Device, f *xkd.Features, l *xkd.Loaded, view []float32) ([]float32, error) {
-	e, err := dev.Compile(f.Graph, graph.PlanOptions{})
-	if err != nil {
-		return nil, err
-	}
-	defer e.Close()
-	if err := f.Restore(e, l); err != nil {
-		return nil, err
-	}
-	if err := e.Write(f.View, view); err != nil {
-		return nil, err
-	}
-	if err := e.Run(ctx); err != nil {
-		return nil, err
-	}
-	got := make([]float32, f.Tokens.Shape.Size())
-	return got, e.Read(f.Tokens, got)
 }
