@@ -108,6 +108,10 @@ func checkCase(ctx context.Context, dev graph.Device, op *graph.Op, c graph.Case
 			}
 		}
 	}
+	var given, want map[*graph.Node][]float32
+	if err == nil {
+		given = s.inputs(c, rand.New(rand.NewPCG(opt.Seed, 11)))
+	}
 	for _, v := range variants {
 		r := OpResult{Op: op.Name, Case: c.Name, Direction: direction, Shapes: c.Shapes, Limit: c.Tolerance, Err: err}
 		r.Variant = v
@@ -115,7 +119,20 @@ func checkCase(ctx context.Context, dev graph.Device, op *graph.Op, c graph.Case
 			r.Limit = opLimit
 		}
 		if err == nil {
-			r.run(ctx, dev, s, c, opt)
+			r.run(func() error {
+				got, err := s.onDevice(ctx, dev, r.plan(opt), given)
+				if err != nil {
+					return err
+				}
+				if want == nil { // once for all variants: it takes longer than they do
+					want = s.onReference(given)
+				}
+				r.Pass = true
+				for i, n := range s.results {
+					r.compare(s.labels[i], got[i], want[n.Root()])
+				}
+				return nil
+			})
 		}
 		out = append(out, r)
 	}
@@ -135,27 +152,23 @@ func targetOf(dev graph.Device, opt OpsOptions) (t graph.Target, ok bool) {
 	return t, true
 }
 
-func (r *OpResult) run(ctx context.Context, dev graph.Device, s *opCase, c graph.Case, opt OpsOptions) {
+// plan forces the result's variant.
+func (r *OpResult) plan(opt OpsOptions) graph.PlanOptions {
+	plan := graph.PlanOptions{Class: opt.Class, Guard: true}
+	if r.Variant != "" {
+		plan.Choose = graph.ForceVariants(map[string]string{r.Op: r.Variant})
+	}
+	return plan
+}
+
+// run makes a panic an error of the result.
+func (r *OpResult) run(f func() error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.Err, r.Pass = fmt.Errorf("panic: %v", p), false
 		}
 	}()
-	plan := graph.PlanOptions{Class: opt.Class, Guard: true}
-	if r.Variant != "" {
-		plan.Choose = graph.ForceVariants(map[string]string{r.Op: r.Variant})
-	}
-	values := s.inputs(c, rand.New(rand.NewPCG(opt.Seed, 11)))
-	got, err := s.onDevice(ctx, dev, plan, values)
-	if err != nil {
-		r.Err = err
-		return
-	}
-	s.onReference(values)
-	r.Pass = true
-	for i, n := range s.results {
-		r.compare(s.labels[i], got[i], values[n.Root()])
-	}
+	r.Err = f()
 }
 
 // opCase is the graph of one case.
@@ -310,8 +323,12 @@ func (s *opCase) onDevice(ctx context.Context, dev graph.Device, plan graph.Plan
 	return got, nil
 }
 
-// onReference evaluates every node by its reference, in building order, into values.
-func (s *opCase) onReference(values map[*graph.Node][]float32) {
+// onReference evaluates every node by its reference, in building order.
+func (s *opCase) onReference(given map[*graph.Node][]float32) map[*graph.Node][]float32 {
+	values := map[*graph.Node][]float32{}
+	for n, data := range given {
+		values[n] = slices.Clone(data) // operations may update them
+	}
 	for _, n := range s.g.Nodes {
 		if n.Kind == graph.KindConst {
 			values[n] = n.Value
@@ -337,6 +354,7 @@ func (s *opCase) onReference(values map[*graph.Node][]float32) {
 			}
 		}
 	}
+	return values
 }
 
 // compare adds one tensor to the result.
