@@ -3,6 +3,7 @@ package ablate
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,6 +122,21 @@ func (o Options) runs() ([]run, error) {
 		}
 	}
 	return out, nil
+}
+
+// Folders are those of all trainings, in the order in which they begin; none where Check fails.
+func (o Options) Folders() []string {
+	runs, err := o.runs()
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, r := range runs {
+		if !r.bare {
+			out = append(out, filepath.Join(o.Folder, r.folder))
+		}
+	}
+	return out
 }
 
 // Check refuses rows that cannot be trained beside each other, before anything is opened.

@@ -32,6 +32,9 @@ type Options struct {
 	TestClips int // judged at most; 0 means 768
 	Splits    int // of the test clips into those that fit classifiers and those that judge them; 0 means 3
 
+	// Watch, if given, is called before a training begins or goes on after done steps, with its folder; it may add to the
+	// options of the run what watches it, which end ends. Several trainings call it at a time.
+	Watch func(folder string, c xkd.Config, done int, opt *xkd.RunOptions) (end func() error, err error)
 	// Event is called on what happens, never twice at a time.
 	Event func(Event)
 }
@@ -257,14 +260,22 @@ func (w *worker) train(ctx context.Context, r run, dir, checkpoint string, resul
 		}
 		return t.Save(checkpoint)
 	}
-	s, err := t.Run(ctx, w.opt.Clips, xkd.RunOptions{
+	opt := xkd.RunOptions{
 		Folder: dir, Resume: done >= 0, SaveEvery: w.opt.SaveEvery,
 		Note: func(text string) { w.tell(Event{Kind: Noted, Run: r.Name(), Note: text}) },
 		Start: func(s xkd.Start) {
 			w.tell(Event{Kind: Started, Run: r.Name(), Progress: xkd.Progress{Step: s.First, Steps: s.Steps}})
 		},
 		Progress: func(p xkd.Progress) { w.tell(Event{Kind: Stepped, Run: r.Name(), Progress: p}) },
-	})
+	}
+	if w.opt.Watch != nil {
+		end, err := w.opt.Watch(dir, r.config, max(done, 0), &opt)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	s, err := t.Run(ctx, w.opt.Clips, opt)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"goxkd/record"
+	"goxkd/watch"
+	"goxkd/xkd"
 )
 
 // The command trains what is not there yet and prints the same table whether it has trained or not.
@@ -19,9 +23,28 @@ func TestCLIAblate(t *testing.T) {
 	out := filepath.Join(dir, "out")
 	args := []string{"ablate", "--device", "cpu", "--batch", "2", "--steps", "2", "--seeds", "2", "--clips", "18", "--splits", "2", "--out", out,
 		"--row", "loss.kd=0", "--row", "fast: optimizer.lr=1e-2; loss.recon=1"}
-	first := xkdIn(t, "", args...)
+	first := xkdIn(t, "", append(args, "--watch=127.0.0.1:0", "--tensorboard", "--look-every", "2")...)
 	first.succeeds(t)
 	require.Contains(t, first.stderr, "6 of 6 runs")
+	require.Contains(t, first.stderr, "watch:      http://127.0.0.1:")
+	folders, err := record.Find(out)
+	require.NoError(t, err)
+	require.Len(t, folders, 6)
+	for _, folder := range folders {
+		r, err := record.Open(folder)
+		require.NoError(t, err)
+		require.NoError(t, r.Update())
+		events, err := filepath.Glob(filepath.Join(folder, watch.TensorBoardFolder, "*tfevents*"))
+		require.NoError(t, err)
+		if strings.HasPrefix(filepath.Base(folder), "untrained") {
+			require.Empty(t, r.Looks())
+			require.Empty(t, events)
+			continue
+		}
+		require.Len(t, r.Looks(), 1, folder)
+		require.Contains(t, r.Scores(), xkd.HeldPrefix+"knn_video", folder)
+		require.Len(t, events, 1, folder)
+	}
 	for _, part := range []string{"student networks:", "teacher networks:", "untrained", "loss.kd=0", "fast", "video student, linear"} {
 		require.Contains(t, first.stdout, part)
 	}

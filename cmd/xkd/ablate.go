@@ -21,6 +21,7 @@ import (
 // ablateFlags are the flags of `xkd ablate`.
 type ablateFlags struct {
 	settings
+	watching
 	rows                           []string
 	device, tune, out, test, label string
 	seeds, parallel, clips, splits int
@@ -42,6 +43,7 @@ command goes on. --out also gets the table as table.txt, table.md and table.json
 A row of --row is "name: a.b=value; c.d=value"; flags and --set are for all rows. Differences are marked where they exceed the
 noise, two standard errors.`,
 		Example: `  xkd ablate                                           # the paper's rows, nano network, generated clips
+  xkd ablate --watch                                   # with a page of curves and pictures of all runs
   xkd ablate --row "small steps: optimizer.lr=3e-4" --row "large steps: optimizer.lr=3e-3" --steps 200 --out runs/rates
   xkd ablate --data videos/ --test labelled/ --label action --preset tiny --steps 20000 --markdown`,
 		Args: noArgs,
@@ -59,6 +61,7 @@ noise, two standard errors.`,
 	fl.IntVar(&f.splits, "splits", 3, "splits of them into those that fit classifiers and those that judge them")
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.StringVar(&f.tune, "tune", tuneCached, tuneUsage)
+	f.watching.add(cmd)
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")
 	fl.BoolVar(&f.markdown, "markdown", false, "print the table in Markdown")
 	f.addRun(cmd)
@@ -84,10 +87,10 @@ func (f *ablateFlags) options() (ablate.Options, error) {
 	case parseTune(f.tune) != nil:
 		return o, parseTune(f.tune)
 	}
-	if err := parseDevice(f.device); err != nil {
+	err := errors.Join(parseDevice(f.device), f.watching.check())
+	if err != nil {
 		return o, err
 	}
-	var err error
 	if o.Config, err = f.config(); err != nil {
 		return o, err
 	}
@@ -129,6 +132,16 @@ func ablation(cmd *cobra.Command, f *ablateFlags) error {
 	}
 	if o.Test, o.TestName, err = f.openTest(ctx, o.Config, stderr); err != nil {
 		return err
+	}
+	if err := f.watching.serve(ctx, stderr, o.Folders()...); err != nil {
+		return err
+	}
+	o.Watch = func(folder string, c xkd.Config, done int, opt *xkd.RunOptions) (func() error, error) {
+		held := heldOut(c, o.Clips)
+		if f.test != "" {
+			held = o.Test
+		}
+		return f.watching.apply(c, held, folder, done, opt)
 	}
 	w := newRunsWatcher(stderr)
 	o.Event = w.event

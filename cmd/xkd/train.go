@@ -113,7 +113,7 @@ func (f *trainFlags) run(cmd *cobra.Command, t *xkd.Trainer, src media.Source, w
 	defer reference.Close()
 	opt := xkd.RunOptions{
 		Folder: f.out, Resume: f.resume, SaveEvery: f.saveEvery, Workers: f.workers, Reference: reference,
-		Note: func(text string) { fmt.Fprintf(stderr, "note: %s\n", clean(text)) },
+		Note: func(text string) { w.clear(); fmt.Fprintf(stderr, "note: %s\n", clean(text)) },
 		Start: func(s xkd.Start) {
 			fmt.Fprintf(stderr, "device:     %s, %s\n", s.Device, megabytes(s.Bytes))
 			fmt.Fprintf(stderr, "memory:     %v\n", memory)
@@ -127,7 +127,10 @@ func (f *trainFlags) run(cmd *cobra.Command, t *xkd.Trainer, src media.Source, w
 		Warn:     func(text string) { w.clear(); fmt.Fprintf(stderr, "warning: %s\n", clean(text)) },
 		Progress: w.progress,
 	}
-	recorded, err := f.watching.apply(ctx, c, src, f.out, first, &opt, stderr)
+	if err := f.watching.serve(ctx, stderr, f.out); err != nil {
+		return nil, err
+	}
+	recorded, err := f.watching.apply(c, heldOut(c, src), f.out, first, &opt)
 	if err != nil {
 		return nil, err
 	}

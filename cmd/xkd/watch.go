@@ -26,7 +26,7 @@ type watching struct {
 // add adds all of them.
 func (f *watching) add(cmd *cobra.Command) {
 	f.addPage(cmd)
-	cmd.Flags().IntVar(&f.every, "look-every", 0, "steps between two looks: k-NN on held-out generated clips, pictures (default a twentieth of the steps with --watch or --tensorboard, else never)")
+	cmd.Flags().IntVar(&f.every, "look-every", 0, "steps between two looks: k-NN on held-out clips, pictures (default a twentieth of the steps with --watch or --tensorboard, else never)")
 }
 
 // addPage adds those of a run that is not looked at.
@@ -49,8 +49,16 @@ func (f *watching) check() error {
 	return nil
 }
 
-// apply has a run watched: it serves the page, and adds what looks and records to the options. done ends the recording.
-func (f *watching) apply(ctx context.Context, c xkd.Config, src media.Source, folder string, first int, opt *xkd.RunOptions, notes io.Writer) (done func() error, err error) {
+// serve serves the runs in the folders, if the page is asked for.
+func (f *watching) serve(ctx context.Context, notes io.Writer, folders ...string) error {
+	if f.address == "" {
+		return nil
+	}
+	return serve(ctx, f.address, notes, folders...)
+}
+
+// apply adds to a run's options what records it and looks at its networks on held-out clips. done ends the recording.
+func (f *watching) apply(c xkd.Config, held media.Source, folder string, first int, opt *xkd.RunOptions) (done func() error, err error) {
 	r := watch.NewRecorder(folder, c)
 	if f.tensorboard {
 		if err := r.Events(first + 1); err != nil {
@@ -62,31 +70,29 @@ func (f *watching) apply(ctx context.Context, c xkd.Config, src media.Source, fo
 		every = max(1, c.Train.Steps/20)
 	}
 	if every > 0 && c.Tune.Modality == "" {
-		held := src // of files, looked at alone: they are those of training
-		if c.Data.Path == xkd.SyntheticData {
-			g := c.Generated()
-			g.Clips, g.Seed = 256, g.Seed+unseen
-			held = synthetic.New(g)
-		} else {
-			held = unlabelled{src}
-		}
 		opt.Observe = &xkd.Observe{Every: every, Held: held, Look: r.Look}
 	}
-	if f.address != "" {
-		if err := serve(ctx, f.address, notes, folder); err != nil {
-			return nil, err
-		}
-	}
 	var failed error
-	progress := opt.Progress
+	progress, note := opt.Progress, opt.Note
 	opt.Progress = func(p xkd.Progress) {
 		if err := r.Progress(p); err != nil && failed == nil {
-			failed = fmt.Errorf("--tensorboard: %w", err)
-			fmt.Fprintf(notes, "\nwarning: %v; training goes on without\n", failed)
+			failed = err
+			note(fmt.Sprintf("--tensorboard: %v; training goes on without", err))
 		}
 		progress(p)
 	}
 	return r.Close, nil
+}
+
+// heldOut are clips to look at while a network is trained on those of src: generated ones of another seed, or of files those of
+// training, without labels.
+func heldOut(c xkd.Config, src media.Source) media.Source {
+	if c.Data.Path != xkd.SyntheticData {
+		return unlabelled{src}
+	}
+	g := c.Generated()
+	g.Clips, g.Seed = 256, g.Seed+unseen
+	return synthetic.New(g)
 }
 
 // unlabelled hides the labels of clips on which a network has been trained: an accuracy on them would mislead.
