@@ -11,11 +11,11 @@ import (
 // keep only unrolled code in registers, so the text of each kernel is written out here.
 //
 // As a file name for Load it is "matmul:r32x16/8,nt,a4,b1,c4": a kernel with registers only (r), or with tiles in workgroup
-// memory that are filled when they are due (t) or have their next contents on the way meanwhile (p); the block of C that one
-// thread computes; the threads of a workgroup, for tiles by rows and columns (8x16); whether A and B are stored transposed
-// (t) or not (n); and vec4 (4) or scalar (1) access to A, B and C. vec4 access needs every offset, stride and contiguous
-// length of the operand, and the pieces of k, to divide by 4; the bias and x are read as C is written. A last word tells what is
-// made of the sums, ",gelu" or ",slope", or with ",sums" that those over the rows of A are made too.
+// memory that are filled when they are due (t), or have their next contents on the way meanwhile and their whole depth written
+// out (p); the block of C that one thread computes; the threads of a workgroup, for tiles by rows and columns (8x16); whether A
+// and B are stored transposed (t) or not (n); and vec4 (4) or scalar (1) access to A, B and C. vec4 access needs every offset,
+// stride and contiguous length of the operand, and the pieces of k, to divide by 4; the bias and x are read as C is written. A
+// last word tells what is made of the sums, ",gelu" or ",slope", or with ",sums" that those over the rows of A are made too.
 type matmul struct {
 	kind             byte
 	rows, cols       int
@@ -452,8 +452,7 @@ func (m matmul) shared(w *writer) {
 	w.line("    let m0 = block / across * %du;", bm)
 	w.line("    let n0 = block %% across * %du;", bn)
 	w.bases("group.z")
-	w.line("    let ty = t / %du;", m.across)
-	w.line("    let tx = t %% %du;", m.across)
+	m.numbers(w)
 	for i := range m.rows {
 		for q := range quads {
 			w.line("    var c%d_%d = vec4<f32>(0.0);", i, q)
@@ -487,28 +486,17 @@ func (m matmul) shared(w *writer) {
 			t.load(w, "        ", "next")
 		}
 	}
-	w.line("        for (var kk = 0u; kk < %du; kk++) {", tileK/tileUnroll)
-	for _, t := range tiles {
-		if t.along {
-			w.line("            let p%s = %s;", t.name, t.at)
-		} else {
-			w.line("            let p%s = %s ^ (kk & 6u);", t.name, t.at)
+	if m.kind == 'p' {
+		for kk := range tileK / tileUnroll {
+			w.line("        {")
+			m.products(w, tiles, fmt.Sprintf("%du", kk))
+			w.line("        }")
 		}
+	} else {
+		w.line("        for (var kk = 0u; kk < %du; kk++) {", tileK/tileUnroll)
+		m.products(w, tiles, "kk")
+		w.line("        }")
 	}
-	for u := range tileUnroll {
-		for g := range m.rows / 4 {
-			w.line("            let u%d_%d = tile_a[kk][%d][%s];", u, g, u, plus("pa", g*m.down))
-		}
-		for q := range quads {
-			w.line("            let v%d_%d = tile_b[kk][%d][%s];", u, q, u, plus("pb", q*m.across))
-		}
-		for i := range m.rows {
-			for q := range quads {
-				w.line("            c%d_%d = fma(vec4<f32>(u%d_%d.%s), v%d_%d, c%d_%d);", i, q, u, i/4, component[i%4], u, q, i, q)
-			}
-		}
-	}
-	w.line("        }")
 	w.line("        workgroupBarrier();")
 	w.line("    }")
 	for q := range quads {
@@ -531,7 +519,44 @@ func (m matmul) shared(w *writer) {
 	w.line("}")
 }
 
-// tileUnroll is the number of k that one turn of the inner loop takes; with four, some drivers run out of registers.
+// numbers declares ty and tx, which number a thread down and across. The kernels that are written out have them in patches of
+// 4 x 8, so that those of a subgroup of 32 read 4 + 8 vec4s of the tiles at a time and not 2 + 16.
+func (m matmul) numbers(w *writer) {
+	if m.kind != 'p' {
+		w.line("    let ty = t / %du;", m.across)
+		w.line("    let tx = t %% %du;", m.across)
+		return
+	}
+	w.line("    let ty = t / %du * 4u + t / 8u %% 4u;", 4*m.across)
+	w.line("    let tx = t / 32u %% %du * 8u + t %% 8u;", m.across/8)
+}
+
+// products writes a turn of the inner loop, number kk: the products of tileUnroll rows of the tiles.
+func (m matmul) products(w *writer, tiles []*tile, kk string) {
+	for _, t := range tiles {
+		if t.along {
+			w.line("            let p%s = %s;", t.name, t.at)
+		} else {
+			w.line("            let p%s = %s ^ (%s & 6u);", t.name, t.at, kk)
+		}
+	}
+	quads := m.cols / 4
+	for u := range tileUnroll {
+		for g := range m.rows / 4 {
+			w.line("            let u%d_%d = tile_a[%s][%d][%s];", u, g, kk, u, plus("pa", g*m.down))
+		}
+		for q := range quads {
+			w.line("            let v%d_%d = tile_b[%s][%d][%s];", u, q, kk, u, plus("pb", q*m.across))
+		}
+		for i := range m.rows {
+			for q := range quads {
+				w.line("            c%d_%d = fma(vec4<f32>(u%d_%d.%s), v%d_%d, c%d_%d);", i, q, u, i/4, component[i%4], u, q, i, q)
+			}
+		}
+	}
+}
+
+// tileUnroll is the number of k that one turn of the inner loop takes; with four in a loop, some drivers run out of registers.
 const tileUnroll = 2
 
 func plus(name string, n int) string {

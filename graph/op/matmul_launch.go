@@ -71,12 +71,12 @@ type gemmChoice struct {
 }
 
 // gemmChoices are the kernels for each class; of equals the first is taken. The shares for discrete GPUs are measured, on an
-// NVIDIA H200; those for integrated ones are assumed: Intel's have registers for half of the block of T128, unless nothing is
+// NVIDIA H200 and an H100; those for integrated ones are assumed: Intel's have registers for half of the block of T128, unless nothing is
 // turned, and fewer still where the next tile is fetched ahead (make static).
 var gemmChoices = map[graph.Class][]gemmChoice{
 	graph.Software:   {{"R8", 18, 18}, {"R16", 26, 26}, {"R32", 31, 31}},
 	graph.Integrated: {{"T64m", 0.9, 0.9}, {"T128", 0.8, 1}, {"T32", 0.5, 0.5}},
-	graph.Discrete:   {{"P128", 1, 0.95}, {"T128", 0.92, 1}, {"T64w", 0.88, 0.88}, {"T32", 0.8, 0.8}},
+	graph.Discrete:   {{"P128", 1, 0.79}, {"T128", 0.77, 0.83}, {"T64w", 0.73, 0.73}, {"T32", 0.67, 0.67}},
 }
 
 func (v gemmVariant) threads() int { return v.down * v.across }
@@ -97,7 +97,7 @@ type gpuFigures struct {
 }
 
 // gpus has figures as in gemmChoices: measured for discrete ones, assumed for integrated ones.
-var gpus = map[graph.Class]gpuFigures{graph.Discrete: {64 << 10, 0.25, 100e6}, graph.Integrated: {16 << 10, 0.5, 20e6}}
+var gpus = map[graph.Class]gpuFigures{graph.Discrete: {64 << 10, 0.25, 120e6}, graph.Integrated: {16 << 10, 0.5, 20e6}}
 
 // softwareBusy is the number of workgroups that keep a software adapter at work.
 const softwareBusy = 8
@@ -111,7 +111,8 @@ func (v gemmVariant) shape() string {
 }
 
 // trips are the loop turns for a sum of k terms: with registers one for four of them and for each that remains, with tiles
-// one for sixteen and eight more inside; with something made of the sums, one for every four of the thread's elements.
+// one for sixteen and eight more inside, unless they are written out; with something made of the sums, one for every four of
+// the thread's elements.
 func (v gemmVariant) trips(k int, after string) int {
 	switch after {
 	case "":
@@ -120,10 +121,14 @@ func (v gemmVariant) trips(k int, after string) int {
 	default:
 		return v.trips(k, "") + v.rows*v.cols/4
 	}
-	if v.kind == 'r' {
+	switch v.kind {
+	case 'r':
 		return k/4 + min(k, 3)
+	case 'p':
+		return graph.CeilDiv(k, 16)
+	default:
+		return graph.CeilDiv(k, 16) * 9
 	}
-	return graph.CeilDiv(k, 16) * 9
 }
 
 // speed is what a choice reaches for the product.
