@@ -147,6 +147,7 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"train --accumulate 0", "--accumulate 0"},
 		{"train --data videos --difficulty 0.5", "--difficulty"},
 		{"train --split train", "--split"},
+		{"train --released absent.yaml", "--released: stat absent.yaml"},
 		{"config shw", "config show"},
 		{"config show a b", "one file"},
 		{"config check", "mine.yaml"},
@@ -619,6 +620,58 @@ func TestCLIConfig(t *testing.T) {
 	}
 	xkdIn(t, dir, "train", "--config", "absent.json").fails(t, 2, "absent.json")
 	xkdIn(t, dir, "train", "--config", "all.yaml", "--preset", "base").fails(t, 2, "preset", "tiny", "base")
+}
+
+// A file of the released code is read as it is: what becomes of its keys is told, settings lie over it, its epochs become steps
+// when the clips are known, and a run of it goes on.
+func TestCLIReleased(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	write("xkd.yaml", `
+apex: true
+hyperparams: {num_epochs: 3, lr: {warmup_epochs: 1, base_lr: 0.002}}
+model:
+  name: XKD_MAS
+  audio_temp_kwargs: {warmup_teacher_temp: 0.04, warmup_teacher_temp_epochs: 3, teacher_temp: 0.06}
+`)
+	r := xkdIn(t, dir, "config", "show", "--released", "xkd.yaml")
+	r.succeeds(t)
+	assert.Empty(t, r.stderr)
+	assert.Contains(t, r.stdout, "#   line 3: hyperparams.lr.base_lr: optimizer.lr, schedule.lr (the course is in multiples of it)\n")
+	assert.Contains(t, r.stdout, "# Without effect:\n#   line 2: apex: no effect here: float32 throughout\n")
+	write("all.yaml", r.stdout)
+	plain := xkdIn(t, dir, "config", "show", "--released", "xkd.yaml", "--plain").good(t)
+	assert.Contains(t, plain.stderr, "note: xkd.yaml: without effect: apex;")
+	assert.Equal(t, plain.stdout, xkdIn(t, dir, "config", "show", "all.yaml", "--plain").good(t).stdout)
+
+	nano, err := xkd.Default("nano", xkd.MAS)
+	require.NoError(t, err)
+	sizes, err := json.Marshal(map[string]any{"views": nano.Views, "model": nano.Model})
+	require.NoError(t, err)
+	write("nano.json", string(sizes))
+	run := []string{"train", "--released", "xkd.yaml", "--config", "nano.json", "--batch", "2", "--set", "data.synthetic.clips=5", "--device", "cpu", "--out", "run"}
+	r = xkdIn(t, dir, run...)
+	r.succeeds(t)
+	assert.Contains(t, r.stderr, "steps:      6, 2 an epoch for 3 epochs\n")
+	l, err := xkd.LoadCheckpoint(checkpointIn(filepath.Join(dir, "run")))
+	require.NoError(t, err)
+	defer l.Close()
+	require.Equal(t, 6, l.Done)
+	require.Equal(t, []any{xkd.MAS, 6, 3, 0.002}, []any{l.Config.Variant, l.Config.Train.Steps, l.Config.Schedule.Epochs, l.Config.Optimizer.LR})
+	for k, want := range []float64{0.04, 0.04, 0.05, 0.05, 0.06, 0.06} {
+		require.InDelta(t, want, l.Config.At(k).TeacherTemp[xkd.Audio], 1e-15)
+	}
+	xkdIn(t, dir, append(run, "--resume", "--steps", "8")...).succeeds(t)
+	write("xkd.yaml", "hyperparams: {num_epochs: 4}\nmodel: {name: XKD_MAS}\n")
+	xkdIn(t, dir, append(run, "--resume", "--steps", "9")...).fails(t, 2, "schedule.epochs 4 contradicts the checkpoint")
+
+	write("slip.yaml", "model:\n  fwd_kwargs:\n    recon_coef: 5\n")
+	for _, args := range [][]string{{"train"}, {"plan"}, {"bench"}, {"tune"}, {"ablate"}, {"check", "step"}, {"config", "show"}} {
+		xkdIn(t, dir, append(args, "--released", "slip.yaml")...).fails(t, 2, "slip.yaml:3: model.fwd_kwargs.recon_coef", "did you mean model.fwd_kwargs.recon_coeff?")
+	}
+	xkdIn(t, dir, "train", "--released", "xkd.yaml", "--preset", "tiny").fails(t, 2, "base", "tiny")
 }
 
 // A checkpoint of a version before the one configuration is probed and goes on.

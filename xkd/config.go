@@ -167,8 +167,9 @@ type Optimizer struct {
 	GradClip    float64    `json:"grad_clip"`
 }
 
-// Courses are how the optimiser's figures change over the steps.
+// Courses are how the optimiser's figures change over the steps, and the epochs that those stand for.
 type Courses struct {
+	Epochs      int    `json:"epochs"`
 	LR          Course `json:"lr"`
 	WeightDecay Course `json:"weight_decay"`
 }
@@ -181,20 +182,54 @@ type Train struct {
 	Recompute       bool   `json:"recompute"`
 	Seed            uint64 `json:"seed"`
 	FreezeLastLayer int    `json:"freeze_last_layer"`
+	FreezeEpochs    int    `json:"freeze_last_epochs"`
+}
+
+// Planned gives the configuration for so many clips: where train.steps is 0, it becomes that of schedule.epochs passes over
+// them. What is left of the clips in a pass is not counted, at least one step is.
+func (c Config) Planned(clips int) Config {
+	if c.Train.Steps == 0 {
+		share := (clips + c.Train.Accumulate - 1) / c.Train.Accumulate // of a micro-batch, as of a rank
+		c.Train.Steps = c.Schedule.Epochs * max(1, share/c.Train.Batch)
+	}
+	return c
+}
+
+// Epoch is the epoch of step k, both counted from 0, where the steps stand for epochs (schedule.epochs).
+func (c Config) Epoch(k int) int { return int(int64(k) * int64(c.Schedule.Epochs) / int64(c.steps())) }
+
+// steps is the length of the schedules: until the clips are known, a step an epoch.
+func (c Config) steps() int {
+	if c.Train.Steps == 0 {
+		return max(1, c.Schedule.Epochs)
+	}
+	return c.Train.Steps
+}
+
+// frozen is the number of steps in which the heads' last layers are not trained.
+func (c Config) frozen() int {
+	if c.Train.FreezeEpochs > 0 {
+		return int(int64(c.Train.FreezeEpochs) * int64(c.steps()) / int64(max(1, c.Schedule.Epochs)))
+	}
+	return c.Train.FreezeLastLayer
 }
 
 // At is the schedule of step k, counted from 0.
 func (c Config) At(k int) Schedule {
-	n := c.Train.Steps
+	n := c.steps()
+	now, of := k, n
+	if c.Schedule.Epochs > 0 {
+		now, of = c.Epoch(k), c.Schedule.Epochs
+	}
 	s := Schedule{
 		LR:          c.Schedule.LR.of(c.Optimizer.LR).At(k, n),
 		WeightDecay: c.Schedule.WeightDecay.of(c.Optimizer.WeightDecay).At(k, n),
-		Step:        k + 1, LastLayerStep: max(0, k+1-c.Train.FreezeLastLayer),
+		Step:        k + 1, LastLayerStep: max(0, k+1-c.frozen()),
 		Centre: [2]float64{c.Loss.CentreMomentum.Video, c.Loss.CentreMomentum.Audio},
 	}
 	for _, m := range []Modality{Video, Audio} {
 		s.EMA[m] = c.EMA.Of(m).At(k, n)
-		s.TeacherTemp[m] = c.Loss.TeacherTemperature.Of(m).At(k, n)
+		s.TeacherTemp[m] = c.Loss.TeacherTemperature.Of(m).At(now, of)
 	}
 	return s
 }

@@ -154,6 +154,7 @@ var docs = map[string]doc{
 	"optimizer.grad_clip":    {"Greatest 2-norm of one gradient tensor.", "", "above 0", recipe},
 
 	"schedule":              {Text: "Courses of the optimiser's figures, in multiples of them: linear from start to 1 in the share warm_up of the steps, then by a cosine to final."},
+	"schedule.epochs":       {"Passes over the clips that the steps stand for: the teachers' temperatures then change from epoch to epoch, not from step to step. 0 for none.", "epochs", "0 to 1073741824", here},
 	"schedule.lr":           {"Of the learning rate.", "multiple of optimizer.lr; warm_up in steps / train.steps", "0 or more; warm_up 0 to 1", recipe},
 	"schedule.weight_decay": {"Of the weight decay.", "multiple of optimizer.weight_decay; warm_up in steps / train.steps", "0 or more; warm_up 0 to 1", recipe},
 
@@ -161,13 +162,14 @@ var docs = map[string]doc{
 	"ema.video": {"Of the video teacher.", "per step", "0 to 1", recipe},
 	"ema.audio": {"Of the audio teacher.", "per step", "0 to 1", recipe},
 
-	"train":                   {Text: "The run."},
-	"train.steps":             {"Steps of the optimiser.", "steps", "1 or more", "this project (released code: 800 epochs)"},
-	"train.batch":             {"Clips that go through the networks together, of one micro-batch.", "clips", "1 to 65536", "this project (released code: 256)"},
-	"train.accumulate":        {"Micro-batches per step: their gradients are averaged.", "micro-batches", "1 to 65536", here},
-	"train.recompute":         {"What the students' and decoders' blocks leave for the gradient is computed again instead of kept: less memory, the same results, about a quarter more work.", "", "true or false", here},
-	"train.seed":              {"Of the weights, the order of the clips, the views and the masks.", "", "0 or more", here},
-	"train.freeze_last_layer": {"Steps at the beginning without update of the heads' last layers.", "steps", "0 to 1073741824", released},
+	"train":                    {Text: "The run."},
+	"train.steps":              {"Steps of the optimiser; 0 for schedule.epochs passes over the clips.", "steps", "1 or more; 0 or more with schedule.epochs", "this project (released code: 800 epochs)"},
+	"train.batch":              {"Clips that go through the networks together, of one micro-batch.", "clips", "1 to 65536", "this project (released code: 256)"},
+	"train.accumulate":         {"Micro-batches per step: their gradients are averaged.", "micro-batches", "1 to 65536", here},
+	"train.recompute":          {"What the students' and decoders' blocks leave for the gradient is computed again instead of kept: less memory, the same results, about a quarter more work.", "", "true or false", here},
+	"train.seed":               {"Of the weights, the order of the clips, the views and the masks.", "", "0 or more", here},
+	"train.freeze_last_epochs": {"The same in epochs, of schedule.epochs.", "epochs", "0 to schedule.epochs; 0 with freeze_last_layer", released},
+	"train.freeze_last_layer":  {"Steps at the beginning without update of the heads' last layers.", "steps", "0 to 1073741824", released},
 }
 
 // docOf says what a setting or section is, the zero value where nothing is known; a star in the table stands for one name of the path.
@@ -265,6 +267,46 @@ the preset base and the variant xkd, and in brackets those of others that differ
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", path, d.Text, d.Unit, d.Range, defaultText(path), d.Source)
 	})
+	b.WriteString(releasedSection())
+	return b.String()
+}
+
+// releasedSection is the part of the page on files of the released code.
+func releasedSection() string {
+	var b strings.Builder
+	b.WriteString(`
+## Files of the released code
+
+The method's authors train from YAML files of their own: xkd.yaml, xkd_mas.yaml and xkd_mats.yaml. ` + "`--released FILE`" + ` reads one
+as it is, in place of a preset; ` + "`--config`, `--set`" + ` and the other flags lie over it. ` + "`xkd config show --released FILE`" + ` prints what
+follows, and what becomes of each key. What a file does not say has the default of its variant and encoder. Keys that are not in this table are refused, with their line.
+
+The files count epochs. ` + "`train.steps`" + ` is 0 then, and becomes ` + "`schedule.epochs`" + ` passes over the clips when those are known, of
+⌊⌈clips / accumulate⌉ / batch⌋ steps each; ` + "`--steps`" + ` gives another length, over which the schedules are stretched. Every value of
+every step is that of the released code: rates, decay and momenta change from step to step, the teachers' temperatures from
+epoch to epoch. Slips of the released code, which are no keys of its files, stay away unless a setting copies them
+([method](method.md), section 7): ` + "`model.teacher_view`, `views.video.local.augment.blur_pair`" + `.
+
+| key | settings | remarks |
+|---|---|---|
+`)
+	for _, r := range releasedTable {
+		var to []string
+		for _, s := range strings.Fields(r.settings) {
+			to = append(to, "`"+s+"`")
+		}
+		how := r.how
+		switch {
+		case r.must != nil:
+			how = fmt.Sprintf("must be %v", r.must)
+			if r.how != "" {
+				how += ": " + r.how
+			}
+		case len(to) == 0:
+			how = "no effect " + how
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.key, strings.Join(to, ", "), how)
+	}
 	return b.String()
 }
 

@@ -20,7 +20,19 @@ const maxConfig = 1 << 20
 // earlier. The file is YAML or JSON, whole or a part; path may be empty for none. Preset and variant may stand in either; without
 // them the preset is nano and the variant xkd. What is unknown, stands twice or does not fit is refused with FieldErrors.
 func ReadConfig(path string, settings ...string) (Config, error) {
-	l, err := readOverlays(path, settings)
+	return Layers{File: path, Settings: settings}.Config()
+}
+
+// Layers are what lies over a preset, later over earlier.
+type Layers struct {
+	Released *ReleasedConfig // nil for none
+	File     string          // of YAML or JSON, whole or a part; "" for none
+	Settings []string        // such as "optimizer.lr=1e-3"
+}
+
+// Config makes a configuration as ReadConfig does; a released file names preset and variant.
+func (s Layers) Config() (Config, error) {
+	l, err := readOverlays(s)
 	if err != nil {
 		return Config{}, err
 	}
@@ -36,18 +48,28 @@ func ReadConfig(path string, settings ...string) (Config, error) {
 
 // With gives the configuration with a file's fields and settings over it, as ReadConfig takes them.
 func (c Config) With(path string, settings ...string) (Config, error) {
-	c, err := c.over(path, settings...)
+	return Layers{File: path, Settings: settings}.Over(c)
+}
+
+// Over gives a configuration with the layers over it. Its steps stay where a released file counts them in epochs.
+func (s Layers) Over(c Config) (Config, error) {
+	c, err := s.over(c)
 	if err != nil {
 		return c, err
 	}
 	return c, c.Validate()
 }
 
-// over is With, without a look at what comes out.
-func (c Config) over(path string, settings ...string) (Config, error) {
-	l, err := readOverlays(path, settings)
+// over is Over, without a look at what comes out.
+func (s Layers) over(c Config) (Config, error) {
+	l, err := readOverlays(s)
 	if err != nil {
 		return c, err
+	}
+	steps := c.Train.Steps
+	if l.released != nil {
+		l.released.over(&c)
+		c.Train.Steps = steps
 	}
 	return c, l.apply(&c)
 }
@@ -57,23 +79,24 @@ type setting struct{ path, text string }
 
 // overlays are what lies over the preset.
 type overlays struct {
+	released *ReleasedConfig
 	file     string
 	root     *yaml.Node
 	settings []setting
 }
 
-func readOverlays(path string, settings []string) (*overlays, error) {
-	l := &overlays{file: path}
-	if path != "" {
-		text, err := readFile(path)
+func readOverlays(s Layers) (*overlays, error) {
+	l := &overlays{released: s.Released, file: s.File}
+	if s.File != "" {
+		text, err := readFile(s.File)
 		if err != nil {
 			return nil, err
 		}
 		if l.root, err = parse(text); err != nil {
-			return nil, FieldError{File: path, Problem: strings.TrimPrefix(err.Error(), "yaml: ")}
+			return nil, FieldError{File: s.File, Problem: strings.TrimPrefix(err.Error(), "yaml: ")}
 		}
 	}
-	for _, s := range settings {
+	for _, s := range s.Settings {
 		at, text, ok := strings.Cut(s, "=")
 		if at = strings.TrimSpace(at); !ok || at == "" {
 			return nil, FieldError{Problem: fmt.Sprintf("%q is no setting: write a.b=value, such as optimizer.lr=1e-3", s)}
@@ -106,6 +129,9 @@ func (l *overlays) defaults() (Config, error) {
 	if in := l.inFile("preset"); in != "" && in != preset {
 		return Config{}, FieldError{File: l.file, Path: "preset", Problem: fmt.Sprintf("is %s here, and %s is asked for: keep one", in, preset)}
 	}
+	if l.released != nil {
+		return l.overReleased(preset, variant)
+	}
 	if preset == "" {
 		preset = "nano"
 	}
@@ -113,6 +139,23 @@ func (l *overlays) defaults() (Config, error) {
 		variant = XKD
 	}
 	return Default(preset, variant)
+}
+
+// overReleased is the default of the released file's preset, with what the file decides over it.
+func (l *overlays) overReleased(preset, variant string) (Config, error) {
+	own := l.released.Config.Preset
+	if preset != "" && preset != own {
+		return Config{}, FieldError{File: l.released.File, Path: "model.kwargs.student_cfg", Problem: fmt.Sprintf("makes the preset %s, and %s is asked for: keep one", own, preset)}
+	}
+	if variant == "" {
+		variant = l.released.Config.Variant
+	}
+	c, err := Default(own, variant)
+	if err == nil {
+		l.released.over(&c)
+		c.Variant = variant
+	}
+	return c, err
 }
 
 // named is the value of a top-level name: a setting's, or else the file's.

@@ -89,6 +89,10 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (s 
 	if opt.HealthEvery == 0 {
 		opt.HealthEvery = 10
 	}
+	t.Config = t.Config.Planned(src.Len())
+	if err := t.Config.Validate(); err != nil {
+		return nil, err
+	}
 	keep := &record{saved: -1}
 	var was *Loaded // what this run goes on from
 	if opt.Folder != "" {

@@ -297,7 +297,14 @@ func (v *validator) generated(c Config) {
 // times checks what goes over time.
 func (v *validator) times(c Config) {
 	t := c.Train
-	v.within("train.steps", t.Steps, 1, maxSteps)
+	v.within("schedule.epochs", c.Schedule.Epochs, 0, maxSteps)
+	if c.Schedule.Epochs > 0 {
+		v.within("train.steps", t.Steps, 0, maxSteps)
+	} else {
+		v.within("train.steps", t.Steps, 1, maxSteps)
+	}
+	v.within("train.freeze_last_epochs", t.FreezeEpochs, 0, max(0, c.Schedule.Epochs))
+	v.check(t.FreezeEpochs == 0 || t.FreezeLastLayer == 0, "train.freeze_last_epochs", "is %d beside a freeze_last_layer of %d steps: keep one", t.FreezeEpochs, t.FreezeLastLayer)
 	v.within("train.accumulate", t.Accumulate, 1, maxBatch)
 	v.within("train.freeze_last_layer", t.FreezeLastLayer, 0, maxSteps)
 	v.check(c.Optimizer.LR > 0 && c.Optimizer.LR <= 1, "optimizer.lr", "is %g: must be above 0 and at most 1", c.Optimizer.LR)

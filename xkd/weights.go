@@ -117,7 +117,8 @@ func loadWeights(path string, file tensors, given *Config, video bool, settings 
 	if err != nil {
 		return nil, err
 	}
-	if c, err = c.over("", settings...); err != nil { // what is said is looked for first
+	said := Layers{Settings: settings}
+	if c, err = said.over(c); err != nil { // what is said is looked for first
 		return nil, err
 	}
 	if l.told = given != nil; l.told {
@@ -125,7 +126,7 @@ func loadWeights(path string, file tensors, given *Config, video bool, settings 
 	} else if err := l.infer(&c); err != nil {
 		return fail(err)
 	}
-	if c, err = c.over("", settings...); err != nil {
+	if c, err = said.over(c); err != nil {
 		return nil, err
 	}
 	if c.Model.Encoder.Heads == 0 {

@@ -130,6 +130,7 @@ func ablation(cmd *cobra.Command, f *ablateFlags) error {
 	if o.Clips, err = openTraining(ctx, o.Config, stderr); err != nil {
 		return err
 	}
+	o.Config = planned(o.Config, o.Clips.Len(), stderr)
 	if o.Test, o.TestName, err = f.openTest(ctx, o.Config, stderr); err != nil {
 		return err
 	}

@@ -39,9 +39,14 @@ peak at multiply-adds. Both peaks are measured first.`,
 			if steps < 1 || warm < 0 {
 				return usagef("--steps must be 1 or more, --warm 0 or more")
 			}
-			c, err := xkd.ReadConfig(s.file, append(s.given("steps"), fmt.Sprintf("train.steps=%d", steps+warm), "data.path="+xkd.SyntheticData)...)
+			l, err := s.layers([]string{fmt.Sprintf("train.steps=%d", steps+warm), "data.path=" + xkd.SyntheticData}, "steps")
 			if err != nil {
 				return err
+			}
+			s.sayIdle(l.Released)
+			c, err := l.Config()
+			if err != nil {
+				return s.explain(err)
 			}
 			var old benchReport
 			if compare != "" {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,8 +15,8 @@ func newConfig() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Show, check and compare configurations",
-		Long: `A configuration is every setting of a run in one tree. It is made in this order, later over earlier: the preset, the file
-that --config names, the settings that --set gives, the flags.`,
+		Long: `A configuration is every setting of a run in one tree. It is made in this order, later over earlier: the preset, or a file of
+the released PyTorch code (--released), the file that --config names, the settings that --set gives, the flags.`,
 		Example: `  xkd config show --preset base > mine.yaml
   xkd config check mine.yaml
   xkd config diff mine.yaml runs/latest`,
@@ -37,8 +39,10 @@ func newConfigShow() *cobra.Command {
 		Use:   "show [FILE|CHECKPOINT]",
 		Short: "Print a whole configuration, with what each setting means",
 		Long: `Show prints the configuration that the flags of train describe, or that of a file or of a checkpoint, as YAML. Comments tell
-each setting's meaning, unit, range, default and source. The output is a configuration again.`,
+each setting's meaning, unit, range, default and source. The output is a configuration again. With --released, comments tell
+what becomes of each key of that file, or why it has no effect.`,
 		Example: `  xkd config show --preset base --variant xkd_mas > mine.yaml
+  xkd config show --released xkd.yaml > mine.yaml
   xkd config show runs/latest --plain`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 || len(args) == 1 && s.file != "" {
@@ -47,15 +51,25 @@ each setting's meaning, unit, range, default and source. The output is a configu
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON && bare {
+				return usagef("--plain is for YAML: --json has no comments")
+			}
+			s.told = !asJSON && !bare
 			c, err := s.shown(args)
 			if err != nil {
 				return err
 			}
-			if asJSON && bare {
-				return usagef("--plain is for YAML: --json has no comments")
-			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), c)
+			}
+			if s.released != "" && s.told {
+				l, err := s.layers(nil)
+				if err == nil {
+					err = writeReleased(cmd.OutOrStdout(), l.Released)
+				}
+				if err != nil {
+					return err
+				}
 			}
 			return c.WriteYAML(cmd.OutOrStdout(), !bare)
 		},
@@ -65,6 +79,21 @@ each setting's meaning, unit, range, default and source. The output is a configu
 	cmd.Flags().BoolVar(&bare, "plain", false, "without comments")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// writeReleased says, as comments, what becomes of each key of a released file, those without effect last.
+func writeReleased(w io.Writer, r *xkd.ReleasedConfig) error {
+	var used, idle strings.Builder
+	for _, k := range r.Keys {
+		to := &used
+		if k.Idle() {
+			to = &idle
+		}
+		fmt.Fprintf(to, "#   line %d: %s\n", k.Line, k)
+	}
+	fmt.Fprintf(&used, "# Without effect:\n%s\n", idle.String())
+	_, err := fmt.Fprintf(w, "# From %s of the released code:\n%s", media.Printable(r.File), used.String())
+	return err
 }
 
 // shown is the configuration of the flags, or of a file or checkpoint with the flags over it.
@@ -77,7 +106,11 @@ func (s *settings) shown(args []string) (xkd.Config, error) {
 			return xkd.Config{}, err
 		}
 		defer l.Close()
-		c, err := l.Config.With("", s.given()...)
+		given, err := s.layers(nil)
+		if err != nil {
+			return l.Config, err
+		}
+		c, err := given.Over(l.Config)
 		if err != nil {
 			return c, s.explain(err)
 		}

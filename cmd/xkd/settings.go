@@ -9,15 +9,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/media"
 	"goxkd/media/synthetic"
 	"goxkd/xkd"
 )
 
 // settings are the flags that make a configuration: a file, single settings, and flags of their own for the commonest.
 type settings struct {
-	file string
-	set  []string
-	cmd  *cobra.Command
+	released string
+	told     bool // of the released file's keys, by the command itself
+	file     string
+	set      []string
+	cmd      *cobra.Command
 }
 
 // flagPaths are the settings that each flag stands for.
@@ -48,6 +51,7 @@ const recomputeUsage = "compute what blocks leave for the gradient again instead
 func (s *settings) addNetwork(cmd *cobra.Command) {
 	s.cmd = cmd
 	fl := cmd.Flags()
+	fl.StringVar(&s.released, "released", "", "YAML `file` of the method's released PyTorch code in place of a preset, such as xkd.yaml")
 	fl.String("preset", "nano", presetUsage)
 	fl.String("variant", xkd.XKD, variantUsage)
 	fl.Bool("cls", true, "networks have a class token")
@@ -104,13 +108,49 @@ func (s *settings) sets(path string) bool {
 	return slices.ContainsFunc(s.set, func(e string) bool { return strings.HasPrefix(e, path+"=") })
 }
 
+// layers are all that was given, but for some flags, and what a command says itself.
+func (s *settings) layers(more []string, but ...string) (xkd.Layers, error) {
+	l := xkd.Layers{File: s.file, Settings: append(s.given(but...), more...)}
+	if s.released == "" {
+		return l, nil
+	}
+	r, err := xkd.ReadReleased(s.released)
+	if err != nil {
+		return l, s.explainFile("released", err)
+	}
+	l.Released = r
+	return l, nil
+}
+
 // config is the configuration of a new run.
 func (s *settings) config(more ...string) (xkd.Config, error) {
-	c, err := xkd.ReadConfig(s.file, append(s.given(), more...)...)
+	l, err := s.layers(more)
+	if err != nil {
+		return xkd.Config{}, err
+	}
+	s.sayIdle(l.Released)
+	c, err := l.Config()
 	if err != nil {
 		return c, s.explain(err)
 	}
 	return c, s.idle(c)
+}
+
+// sayIdle says which keys of a released file have no effect.
+func (s *settings) sayIdle(r *xkd.ReleasedConfig) {
+	if r == nil || s.told {
+		return
+	}
+	var names []string
+	for _, k := range r.Keys {
+		if k.Idle() {
+			names = append(names, k.Path[strings.LastIndex(k.Path, ".")+1:])
+		}
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) > 0 {
+		fmt.Fprintf(s.cmd.ErrOrStderr(), "note: %s: without effect: %s; `xkd config show --released` says why\n", media.Printable(r.File), strings.Join(names, ", "))
+	}
 }
 
 // idle refuses flags that the configuration has no use for.
@@ -128,7 +168,10 @@ func (s *settings) idle(c xkd.Config) error {
 }
 
 // explain makes a usage error of what the library says about settings, and names the flags they came by.
-func (s *settings) explain(err error) error {
+func (s *settings) explain(err error) error { return s.explainFile("config", err) }
+
+// explainFile is explain, where a file that cannot be read came by a flag.
+func (s *settings) explainFile(flag string, err error) error {
 	var many xkd.FieldErrors
 	var one xkd.FieldError
 	switch {
@@ -136,7 +179,7 @@ func (s *settings) explain(err error) error {
 	case errors.As(err, &one):
 		many = xkd.FieldErrors{one}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return usagef("--config: %w", err)
+		return usagef("--%s: %w", flag, err)
 	default:
 		return usagef("%w", err)
 	}
@@ -167,7 +210,11 @@ func (s *settings) flagOf(path string) string {
 
 // over lays what was given over a checkpoint's configuration. What contradicts it is refused.
 func (s *settings) over(l *xkd.Loaded) (xkd.Config, error) {
-	c, err := l.Config.With(s.file, s.given()...)
+	given, err := s.layers(nil)
+	if err != nil {
+		return l.Config, err
+	}
+	c, err := given.Over(l.Config)
 	if err != nil {
 		return c, s.explain(err)
 	}

@@ -83,6 +83,7 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 	if err != nil {
 		return err
 	}
+	c = planned(c, src.Len(), stderr)
 	if n := c.Train.Batch; src.Len() < n {
 		fmt.Fprintf(stderr, "note: %s for a batch of %d: clips come more than once in a batch; --batch takes fewer\n", count(src.Len(), "clip"), n)
 	}
@@ -138,6 +139,15 @@ func (f *trainFlags) run(cmd *cobra.Command, t *xkd.Trainer, src media.Source, w
 	s, err := t.Run(ctx, src, opt)
 	w.clear()
 	return s, err
+}
+
+// planned gives the number of steps where a configuration counts epochs, now that the clips are known, and says it.
+func planned(c xkd.Config, clips int, notes io.Writer) xkd.Config {
+	p := c.Planned(clips)
+	if p.Train.Steps != c.Train.Steps {
+		fmt.Fprintf(notes, "steps:      %s, %d an epoch for %s\n", thousands(p.Train.Steps), p.Train.Steps/p.Schedule.Epochs, count(p.Schedule.Epochs, "epoch"))
+	}
+	return p
 }
 
 // check refuses values that no run could have.

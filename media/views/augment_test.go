@@ -168,7 +168,7 @@ func TestBlurSigma(t *testing.T) {
 	r := rng.New(6)
 	low, high := float32(1), float32(0)
 	for range 2000 {
-		x, y := a.blurKernels(r)
+		x, y := a.BlurKernels(r)
 		require.Equal(t, x, y)
 		low, high = min(low, x[4]), max(high, x[4])
 	}
@@ -176,7 +176,7 @@ func TestBlurSigma(t *testing.T) {
 	require.InDelta(t, 1, high, 1e-6)
 	require.InDelta(t, 0.204164, low, 0.002)
 	a.BlurPair = true
-	x, y := a.blurKernels(r)
+	x, y := a.BlurKernels(r)
 	require.InDelta(t, 1, x[4], 1e-6)
 	require.InDelta(t, 0.204164, y[4], 1e-6)
 	require.InDelta(t, 0.204164*0.882497, y[5], 1e-6)

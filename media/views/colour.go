@@ -195,8 +195,8 @@ func gaussian(n int, sigma float64) []float32 {
 	return k
 }
 
-// blurKernels draws the blur: one sigma for both axes, or with BlurPair the pair itself.
-func (a VideoAug) blurKernels(r *rand.Rand) (alongX, alongY []float32) {
+// BlurKernels draws the blur: one sigma for both axes, or with BlurPair the pair itself.
+func (a VideoAug) BlurKernels(r *rand.Rand) (alongX, alongY []float32) {
 	if a.BlurPair {
 		return gaussian(a.BlurKernel, a.BlurSigma[0]), gaussian(a.BlurKernel, a.BlurSigma[1])
 	}
@@ -266,7 +266,7 @@ func augmentVideo(dst []uint8, c *media.Clip, first, frames, size int, a VideoAu
 	grey := r.Float64() < a.Grey
 	var alongX, alongY []float32
 	if r.Float64() < a.Blur {
-		alongX, alongY = a.blurKernels(r)
+		alongX, alongY = a.BlurKernels(r)
 	}
 	for t := range frames {
 		seen.frame(v, t)

@@ -79,11 +79,11 @@ func DefaultSpec() Spec {
 	video := VideoAug{
 		Scale: [2]float64{0.2, 1}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Flip: 0.5,
 		Jitter: 1, Brightness: 0.4, Contrast: 0.4, Saturation: 0.4, Hue: 0.2,
-		BlurSigma: [2]float64{0.1, 2}, BlurKernel: blurKernel(112),
+		BlurSigma: [2]float64{0.1, 2}, BlurKernel: BlurKernel(112),
 	}
 	local := video
 	local.Scale = [2]float64{0.08, 0.4}
-	local.Grey, local.Blur, local.BlurKernel = 0.2, 0.5, blurKernel(96)
+	local.Grey, local.Blur, local.BlurKernel = 0.2, 0.5, BlurKernel(96)
 	return Spec{
 		Seconds: 4, FPS: 8,
 		Frames: 32, Size: 112, LocalFrames: 8, LocalSize: 96, VideoLocals: 1, AudioLocals: 1,
@@ -109,12 +109,12 @@ func NanoSpec() Spec {
 	s.Seconds = 1
 	s.Frames, s.Size, s.LocalFrames, s.LocalSize = 8, 48, 2, 40
 	s.Hop, s.Mels, s.SpecFrames, s.LocalSpecFrames = 167, 48, 96, 24
-	s.Video.BlurKernel, s.VideoLocal.BlurKernel = blurKernel(48), blurKernel(40)
+	s.Video.BlurKernel, s.VideoLocal.BlurKernel = BlurKernel(48), BlurKernel(40)
 	return s
 }
 
-// blurKernel is the recipe's kernel width for a view of so many pixels.
-func blurKernel(size int) int { return size/20*2 + 1 }
+// BlurKernel is the recipe's kernel width for a view of so many pixels.
+func BlurKernel(size int) int { return size/20*2 + 1 }
 
 // Samples is the length of the global waveform.
 func (s Spec) Samples() int { return int(math.Round(s.Seconds * float64(s.Rate))) }
