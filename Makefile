@@ -47,6 +47,9 @@ if [ "$$(uname -s)" = Linux ]; then
 	drivers() { ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null || true; }
 	[ -n "$$(drivers)" ] || lacks "a Vulkan driver" mesa-vulkan-drivers
 	case $$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p) in *libvulkan.so.1*) ;; *) lacks "the Vulkan loader" libvulkan1 ;; esac
+	if [ -n "$${XKD_BROWSER:-}" ]; then
+		command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || lacks "Chromium" chromium
+	fi
 	if [ -n "$${XKD_HEADERS:-}" ]; then
 		[ -e /usr/include/vulkan/vk_layer.h ] || lacks "the headers of Vulkan" libvulkan-dev
 		[ -e /usr/include/libdrm/i915_drm.h ] || lacks "the headers of libdrm" libdrm-dev
@@ -104,6 +107,7 @@ test-quick: ## an answer in seconds: what needs neither a GPU nor files, without
 test: setup lint ## all checks and tests, as continuous integration runs them
 	go test -timeout 9m ./...
 
+test-all: export XKD_BROWSER = 1
 test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, in Chromium too, by the compilers of other GPUs, under validation; fuzzing
 	XKD_TESTS=all go test -count=1 -timeout 120m ./...
 	$(MAKE) fuzz

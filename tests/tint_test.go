@@ -10,11 +10,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 
 	"goxkd/graph"
 	"goxkd/shaders"
@@ -71,16 +72,8 @@ func TestOpsUnderTint(t *testing.T) {
 	if !long() {
 		t.Skip("a browser takes its time: make test-all starts one")
 	}
-	var browser string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			browser = path
-			break
-		}
-	}
-	if browser == "" {
-		t.Skip("no Chromium to compile the kernels a second time")
-	}
+	browser := openTab(t, 20*time.Minute, chromedp.Flag("enable-unsafe-webgpu", true), chromedp.Flag("use-webgpu-adapter", "swiftshader"))
+	ctx, cancel := context.WithCancel(browser.ctx)
 	var jobs []*tintJob
 	for _, class := range []graph.Class{graph.Software, graph.Integrated, graph.Discrete} {
 		for _, o := range graph.Ops() {
@@ -91,8 +84,6 @@ func TestOpsUnderTint(t *testing.T) {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
-	defer cancel()
 	results := make(chan tintResult, 16)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(tintPage) })
@@ -109,29 +100,13 @@ func TestOpsUnderTint(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	cmd := exec.CommandContext(ctx, browser, "--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
-		"--user-data-dir="+t.TempDir(), "--no-first-run", "--disable-background-networking",
-		"--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", server.URL+"/")
-	if err := cmd.Start(); err != nil {
-		t.Skipf("Chromium does not start: %v", err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	stopped := false
-	defer func() {
-		cancel()
-		if !stopped {
-			<-exited
-		}
-	}()
+	defer cancel() // first: what it serves may wait for this test
+	browser.do(chromedp.Navigate(server.URL + "/"))
 	ran := 0
 	for {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("no answer from Chromium after %d of %d kernels", ran, len(jobs))
-		case err := <-exited:
-			stopped = true
-			t.Fatalf("Chromium ended after %d of %d kernels: %v", ran, len(jobs), err)
+			t.Fatalf("no answer from Chromium after %d of %d kernels: %v", ran, len(jobs), context.Cause(ctx))
 		case r := <-results:
 			switch {
 			case r.Skip != "":

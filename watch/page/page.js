@@ -1,25 +1,28 @@
 'use strict';
 // Asks for what is new every second or so and redraws what has changed. Texts from runs are set as texts, never as markup.
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
+// Title, figures, and what they are multiplied by.
 const panels = [
-  ['Loss', ['loss']], ['Reconstruction', ['vid_recon_loss', 'aud_recon_loss']],
+  ['Loss', ['loss']], ['Parts of the loss', ['recon_loss', 'cmkd_loss', 'alignment_loss']], ['Reconstruction', ['vid_recon_loss', 'aud_recon_loss']],
   ['Distillation', ['vt2as_kd_loss', 'at2vs_kd_loss']], ['Alignment (MMD)', ['as2vs_align_loss', 'vt2at_align_loss']],
-  ['k-NN on held-out clips', ['held_knn_video', 'held_knn_audio']],
+  ['k-NN on held-out clips (%)', ['held_knn_video', 'held_knn_audio'], 100],
   ['Entropy of the teachers', ['entropy_video', 'entropy_audio']], ['Information of the teachers', ['information_video', 'information_audio']],
   ['Divergence of the students', ['divergence_video', 'divergence_audio']], ['Rank of features', ['rank_video', 'rank_audio']],
   ['Deviation of features', ['deviation_video', 'deviation_audio']], ['Centre', ['centre_video', 'centre_audio']],
   ['Drift of the centre', ['centre_drift_video', 'centre_drift_audio']], ['Learning rate', ['lr']],
   ['Gradient norms', ['gradient_video', 'gradient_audio']], ['EMA', ['ema_video', 'ema_audio']],
   ['Teacher temperatures', ['temperature_video', 'temperature_audio']], ['Weight decay', ['weight_decay']],
-  ['Clips per second', ['clips_per_second']], ['Share of time waiting for data', ['waiting']], ['Memory (bytes)', ['memory']],
+  ['Clips per second', ['clips_per_second']], ['Steps per second', ['steps_per_second']], ['Time waiting for data (%)', ['waiting'], 100],
+  ['Memory of the process (MB)', ['memory'], 1e-6], ['Clips that could not be read', ['skipped']],
 ];
 const labels = {vid_recon_loss: 'video', aud_recon_loss: 'audio', vt2as_kd_loss: 'video teacher to audio student', at2vs_kd_loss: 'audio teacher to video student',
-  as2vs_align_loss: 'students', vt2at_align_loss: 'teachers'};
+  as2vs_align_loss: 'students', vt2at_align_loss: 'teachers', recon_loss: 'reconstruction', cmkd_loss: 'distillation', alignment_loss: 'alignment'};
+const dashes = [undefined, [5, 4], [2, 3]];
 const $ = id => document.getElementById(id);
 const make = (tag, text, cls) => { const e = document.createElement(tag); if (text !== undefined) e.textContent = text; if (cls) e.className = cls; return e; };
 // A report holds what the program would answer.
 const inside = $('data') && JSON.parse($('data').textContent);
-let list = [], data = [], off = new Set(), tab = 'curves', lookAt = -1, charts = new Map(), settingsText = '', picturesText = '';
+let list = [], data = [], off = new Set(), tab = 'curves', lookAt = Infinity, charts = new Map(), settingsText = '', picturesText = '';
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
 let theme = dark.matches;
@@ -30,49 +33,81 @@ dark.onchange = () => { theme = dark.matches; applyTheme(); };
 for (const b of document.querySelectorAll('nav button')) b.onclick = () => show(b.dataset.tab);
 function show(name) {
   tab = name;
+  history.replaceState(null, '', '#' + name);
   for (const b of document.querySelectorAll('nav button')) b.classList.toggle('on', b.dataset.tab === name);
   for (const id of ['curves', 'pictures', 'settings']) $(id).hidden = id !== name;
   drawAll();
 }
 function drawAll() { drawRuns(); if (tab === 'curves') drawCurves(); if (tab === 'pictures') drawPictures(); if (tab === 'settings') drawSettings(); }
 
+const colour = i => list.length <= colours.length ? colours[i] : `hsl(${i * 360 / list.length} 65% 50%)`;
+// What a run is called beside the others: without the folders that all have in common.
+function called(r) {
+  if (list.length < 2) return r.name;
+  const parts = list.map(r => r.name.split('/'));
+  let n = 0;
+  while (parts.every(p => n < p.length - 1 && p[n] === parts[0][n])) n++;
+  return r.name.split('/').slice(n).join('/');
+}
+
+// The buttons stay where they are: one that is drawn anew between press and release would not be clicked.
 function drawRuns() {
-  $('runs').replaceChildren(...list.map((r, i) => {
-    const b = make('button', undefined, 'run' + (off.has(i) ? ' off' : ''));
-    const dot = make('span', '', 'dot'); dot.style.background = colours[i % colours.length];
-    b.append(dot, r.name + ' ', make('small', `${r.state}, step ${r.step}${r.steps ? ' of ' + r.steps : ''}${r.error ? ' — ' + r.error : ''}`));
+  const box = $('runs');
+  if (box.childElementCount !== list.length) box.replaceChildren(...list.map((r, i) => {
+    const b = make('button', undefined, 'run'), dot = make('span', '', 'dot');
+    dot.style.background = colour(i);
+    b.title = r.name;
+    b.append(dot, called(r) + ' ', make('small'));
     b.onclick = () => { off.has(i) ? off.delete(i) : off.add(i); dropCharts(); drawAll(); };
     return b;
   }));
+  list.forEach((r, i) => {
+    const b = box.children[i], text = `${r.state}, step ${r.step}${r.steps ? ' of ' + r.steps : ''}${r.error ? ' — ' + r.error : ''}`;
+    b.classList.toggle('off', off.has(i));
+    b.setAttribute('aria-pressed', !off.has(i));
+    if (b.lastChild.textContent !== text) b.lastChild.textContent = text;
+  });
 }
 
 function dropCharts() { for (const c of charts.values()) c.plot.destroy(); charts.clear(); $('curves').replaceChildren(); }
+
+// A figure, as the legend has it, and a tick of an axis whose ticks are so far apart.
+const figure = v => v == null ? '--' : v && Math.abs(v) < 1e-3 ? v.toExponential(2) : String(+v.toPrecision(5));
+const tick = (v, apart) => apart < 1e-3 ? (v ? v.toExponential(1) : '0') : v.toFixed((String(+apart.toPrecision(3)).split('.')[1] || '').length);
 
 function drawCurves() {
   const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue('--faint'), line = style.getPropertyValue('--line');
   const known = new Set(panels.flatMap(p => p[1])), more = new Set();
   for (const d of data) for (const n in d.curves) if (!known.has(n)) more.add(n);
-  for (const [title, names] of [...panels, ...[...more].sort().map(n => [n, [n]])]) {
+  let before; // the panel
+  for (const [title, names, factor] of [...panels, ...[...more].sort().map(n => [n, [n]])]) {
     const series = [], tables = [];
     list.forEach((r, i) => names.forEach((n, k) => {
       const c = !off.has(i) && data[i] && data[i].curves[n];
       if (!c || !c.steps.length) return;
-      tables.push([c.steps, c.values]);
+      tables.push([c.steps, factor ? c.values.map(v => v * factor) : c.values]);
       const short = names.length > 1 ? labels[n] || n.replace(/^.*_(video|audio)$/, '$1') : n;
-      series.push({label: list.length > 1 ? `${r.name} ${short}` : short, stroke: list.length > 1 ? colours[i % colours.length] : colours[k], dash: list.length > 1 && k ? [5, 4] : undefined,
-        width: 1.5, spanGaps: true, points: {show: c.steps.length < 60, size: 4}});
+      series.push({label: list.length > 1 ? names.length > 1 ? `${called(r)} ${short}` : called(r) : short, stroke: list.length > 1 ? colour(i) : colours[k], dash: list.length > 1 ? dashes[k] : undefined,
+        width: 1.5, spanGaps: true, value: (_, v) => figure(v), points: {size: 4}});
     }));
     const old = charts.get(title);
     if (!series.length) { if (old) { old.plot.destroy(); old.box.remove(); charts.delete(title); } continue; }
     const table = tables.length > 1 ? uPlot.join(tables) : tables[0];
     const key = series.map(s => s.label).join('|');
-    if (old && old.key === key) { if (old.plot.cursor.locked !== true) old.plot.setData(table); continue; }
+    if (old && old.key === key) {
+      const x = old.plot.scales.x, was = old.plot.data[0];
+      if (x.min > was[0] || x.max < was[was.length - 1]) { old.plot.setData(table, false); old.plot.redraw(); } // a part that was chosen stays
+      else old.plot.setData(table);
+      before = old.box;
+      continue;
+    }
     if (old) { old.plot.destroy(); old.box.remove(); }
     const box = make('div', undefined, 'panel'); box.append(make('h2', title));
-    $('curves').append(box);
+    before ? before.after(box) : $('curves').prepend(box);
+    before = box;
     const axis = {stroke: ink, grid: {stroke: line, width: 1}, ticks: {stroke: line}, size: 54};
-    const plot = new uPlot({width: Math.max(200, box.clientWidth - 18), height: 190, cursor: {sync: {key: 'step'}}, legend: {live: true},
-      scales: {x: {time: false}}, axes: [{...axis, size: 30}, axis], series: [{label: 'step'}, ...series]}, table, box);
+    const plot = new uPlot({width: Math.max(200, box.clientWidth - 18), height: 190, cursor: {sync: {key: 'step'}}, legend: {markers: {dash: (u, i) => u.series[i].dash ? 'dashed' : 'solid'}},
+      scales: {x: {time: false}}, axes: [{...axis, size: 30}, {...axis, values: (_, at, i, space, apart) => at.map(v => tick(v, apart))}], series: [{label: 'step'}, ...series]}, table, box);
     charts.set(title, {plot, box, key});
   }
 }
@@ -80,24 +115,24 @@ addEventListener('resize', () => { for (const c of charts.values()) c.plot.setSi
 
 function drawPictures() {
   const shown = list.map((r, i) => [r, i]).filter(([r, i]) => !off.has(i) && r.looks && r.looks.length);
-  const text = JSON.stringify([shown.map(([r, i]) => [i, r.looks.length]), lookAt]);
+  const text = JSON.stringify(shown.map(([r, i]) => [i, r.looks.length]));
   if (text === picturesText && $('pictures').childElementCount) return;
   picturesText = text;
   if (!shown.length) { $('pictures').replaceChildren(make('p', 'No pictures yet: xkd train --watch or --look-every draws them.', 'note')); return; }
   const steps = [...new Set(shown.flatMap(([r]) => r.looks.map(l => l.step)))].sort((a, b) => a - b);
-  const at = lookAt < 0 ? steps.length - 1 : Math.min(lookAt, steps.length - 1);
+  const last = steps.length - 1, at = Math.max(0, steps.findLastIndex(s => s <= lookAt));
   const bar = make('div', undefined, 'slide'), slider = make('input');
-  Object.assign(slider, {type: 'range', min: 0, max: steps.length - 1, value: at});
-  slider.oninput = () => { lookAt = +slider.value === steps.length - 1 ? -1 : +slider.value; fill(); };
+  Object.assign(slider, {type: 'range', min: 0, max: last, value: at});
+  slider.oninput = () => { lookAt = +slider.value === last ? Infinity : steps[+slider.value]; fill(); };
   const label = make('span'), body = make('div');
   bar.append('step', slider, label);
   const fill = () => {
-    const step = steps[lookAt < 0 ? steps.length - 1 : lookAt];
+    const step = steps[+slider.value];
     label.textContent = step;
     body.replaceChildren(...shown.flatMap(([r, i]) => {
       const look = r.looks.filter(l => l.step <= step).pop();
       if (!look) return [];
-      return [make('h2', `${r.name}, step ${look.step}`), ...(look.clips || []).flatMap(c => [make('div', c.name + (c.label ? ` (${c.label})` : ''), 'note'),
+      return [make('h2', `${called(r)}, step ${look.step}`), ...(look.clips || []).flatMap(c => [make('div', c.name + (c.label ? ` (${c.label})` : ''), 'note'),
         ...['video', 'audio'].filter(m => c[m]).map(m => {
           const box = make('div', undefined, 'look'), rows = make('div', undefined, 'rows'), img = make('img');
           for (const n of r.rows) rows.append(make('span', n));
@@ -113,15 +148,17 @@ function drawPictures() {
 }
 
 let onlyDifferent = true;
+const differ = values => new Set(values.filter(v => v !== undefined)).size > 1; // what is not known does not differ
 function drawSettings() {
   const shown = list.map((r, i) => [r, i]).filter(([, i]) => !off.has(i));
   const text = JSON.stringify([onlyDifferent, shown.map(([r]) => [r.name, r.state, r.sessions, r.settings, r.scores])]);
   if (text === settingsText && $('settings').childElementCount) return;
   settingsText = text;
   const grid = (title, rows) => {
-    const t = make('table'), head = make('tr'); head.append(make('th', title), ...shown.map(([r]) => make('th', r.name))); t.append(head);
+    const t = make('table'), head = make('tr'); head.append(make('th', title), ...shown.map(([r]) => make('th', called(r)))); t.append(head);
     for (const [name, values] of rows) {
-      const tr = make('tr', undefined, new Set(values).size > 1 ? 'differs' : '');
+      if (values.every(v => v === undefined || v === '')) continue;
+      const tr = make('tr', undefined, differ(values) ? 'differs' : '');
       tr.append(make('td', name), ...values.map(v => make('td', v ?? ''))); t.append(tr);
     }
     const box = make('div', undefined, 'wide'); box.append(t); return box;
@@ -129,14 +166,14 @@ function drawSettings() {
   const last = r => r.sessions[r.sessions.length - 1] || {};
   const paths = [...new Set(shown.flatMap(([r]) => Object.keys(r.settings)))];
   let rows = paths.map(p => [p, shown.map(([r]) => r.settings[p])]);
-  if (onlyDifferent && shown.length > 1) rows = rows.filter(([, v]) => new Set(v).size > 1);
+  if (onlyDifferent && shown.length > 1) rows = rows.filter(([, v]) => differ(v));
   const box = make('label'), check = make('input'); check.type = 'checkbox'; check.checked = onlyDifferent;
   check.onchange = () => { onlyDifferent = check.checked; drawSettings(); };
   box.append(check, ' only settings in which the runs differ');
   const scores = [...new Set(shown.flatMap(([r]) => Object.keys(r.scores)))];
   $('settings').replaceChildren(
     make('h2', 'Made by'), grid('', ['version', 'device', 'driver', 'platform', 'seed', 'clips', 'data', 'began', 'ended', 'outcome', 'reason'].map(k => [k, shown.map(([r]) => last(r)[k])])
-      .concat([['sessions', shown.map(([r]) => r.sessions.map(s => `${s.from}–${s.to} ${s.outcome || 'running or killed'}`).join('; '))]])),
+      .concat([['sessions', shown.map(([r]) => r.sessions.map(s => s.outcome ? `${s.from}–${s.to} ${s.outcome}` : `${s.from}– ` + (r.state === 'running' && s === last(r) ? 'running' : 'killed')).join('; '))]])),
     make('h2', 'Figures at the end'), grid('', scores.map(n => [n, shown.map(([r]) => n in r.scores ? r.scores[n].toFixed(4) : '')])),
     make('h2', 'Settings'), ...(shown.length > 1 ? [box] : []), rows.length ? grid('', rows) : make('p', 'No setting differs.', 'note'));
 }
@@ -163,5 +200,5 @@ async function loop() {
 }
 document.documentElement.classList.toggle('dark', theme);
 if (inside) { list = inside.runs; data = inside.curves; }
-show('curves');
+show(['pictures', 'settings'].find(name => location.hash === '#' + name) || 'curves');
 if (!inside) loop();
