@@ -19,15 +19,18 @@ type Curves struct {
 	Note   string // a line below the title
 	Steps  []int  // rising
 	Panels []Panel
+	Exact  bool // values are drawn as they are, without a running mean
 }
 
 // Panel is one pair of axes. Its vertical axis starts at 0 unless a value lies below.
 type Panel struct {
-	Title string
-	Lines []Line
+	Title  string
+	Lines  []Line
+	Close  bool // the vertical axis starts near the lowest value instead
+	Bottom bool // the legend stands at the bottom
 }
 
-// Line is one value per step.
+// Line is one value per step; without a name it has no place in the legend.
 type Line struct {
 	Name   string
 	Values []float64
@@ -43,7 +46,7 @@ const (
 	pointsMost = 1200
 )
 
-// Write draws the curves as a PNG: every value faintly, and a running mean over them.
+// Write draws the curves as a PNG: every value faintly and a running mean over them, or exact values alone.
 func (c Curves) Write(w io.Writer) error {
 	if err := c.check(); err != nil {
 		return fmt.Errorf("picture of curves: %w", err)
@@ -109,22 +112,42 @@ func (c Curves) axes(panel Panel) (*plot.Plot, error) {
 	grid.Vertical.Color, grid.Horizontal.Color = nil, hidden
 	p.Add(grid)
 	p.Legend.TextStyle = style(labelSize, false, ink)
-	p.Legend.Top, p.Legend.Padding, p.Legend.ThumbnailWidth = true, 3, 20
-	p.X.Min, p.Y.Min = 0, 0
+	p.Legend.Top, p.Legend.Padding, p.Legend.ThumbnailWidth = !panel.Bottom, 3, 20
+	p.X.Min = 0
+	if !panel.Close {
+		p.Y.Min = 0
+	}
 	for i, l := range panel.Lines {
 		colour := lineColours[i%len(lineColours)]
-		raw, err := plotter.NewLine(c.points(l.Values, 1))
+		strong := 0
+		if !c.Exact {
+			raw, err := plotter.NewLine(c.points(l.Values, 1))
+			if err != nil {
+				return nil, err
+			}
+			raw.Color, raw.Width = color.NRGBA{colour.R, colour.G, colour.B, 110}, 1
+			p.Add(raw)
+			strong = span(len(l.Values))
+		}
+		line, err := plotter.NewLine(c.points(l.Values, strong))
 		if err != nil {
 			return nil, err
 		}
-		raw.Color, raw.Width = color.NRGBA{colour.R, colour.G, colour.B, 110}, 1
-		mean, err := plotter.NewLine(c.points(l.Values, span(len(l.Values))))
-		if err != nil {
-			return nil, err
+		line.Color, line.Width = colour, 2
+		p.Add(line)
+		if l.Name != "" {
+			p.Legend.Add(printable(l.Name), line)
 		}
-		mean.Color, mean.Width = colour, 2
-		p.Add(raw, mean)
-		p.Legend.Add(printable(l.Name), mean)
+	}
+	if c.Exact {
+		// A line along the frame would not be seen.
+		room := 0.06 * (p.Y.Max - p.Y.Min)
+		if room == 0 {
+			room = max(0.06*math.Abs(p.Y.Max), 1e-12)
+		}
+		if p.Y.Max += room; panel.Close {
+			p.Y.Min -= room
+		}
 	}
 	return p, nil
 }
@@ -154,7 +177,8 @@ func (roundTicks) Ticks(low, high float64) []plot.Tick {
 // span is the number of values of which a running mean is taken, odd.
 func span(n int) int { return n/50*2 + 1 }
 
-// points gives the running mean over so many values, centred and shorter at both ends, at no more than pointsMost steps.
+// points gives the running mean over so many values, centred and shorter at both ends, at no more than pointsMost steps; over 0
+// values, the values themselves.
 func (c Curves) points(values []float64, over int) plotter.XYs {
 	sums := make([]float64, len(values)+1)
 	for i, v := range values {
@@ -164,6 +188,10 @@ func (c Curves) points(values []float64, over int) plotter.XYs {
 	half := max(over, stride) / 2
 	var out plotter.XYs
 	add := func(i int) {
+		if over == 0 {
+			out = append(out, plotter.XY{X: float64(c.Steps[i]), Y: values[i]})
+			return
+		}
 		// At the start, where losses fall quickly, the span is symmetric, so that the mean starts at the first value.
 		lo, hi := max(i-half, 0), min(i+min(half, i)+1, len(values))
 		out = append(out, plotter.XY{X: float64(c.Steps[i]), Y: (sums[hi] - sums[lo]) / float64(hi-lo)})

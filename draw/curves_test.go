@@ -60,6 +60,28 @@ func TestRunningMean(t *testing.T) {
 	require.Equal(t, float64(10*pointsMost), got[len(got)-1].X)
 }
 
+// Exact values are drawn as they are, at no more than so many steps; an axis that is close shows what changes little.
+func TestExactCurves(t *testing.T) {
+	c := curves(10 * pointsMost)
+	got := c.points(c.Panels[0].Lines[0].Values, 0)
+	for _, p := range got {
+		require.Equal(t, c.Panels[0].Lines[0].Values[int(p.X)-1], p.Y)
+	}
+	nearly := Curves{Exact: true, Steps: []int{1, 2, 3}, Panels: []Panel{{Close: true, Lines: []Line{{Name: "rising", Values: []float64{0.997, 0.9985, 1}}}}}}
+	axes, err := nearly.axes(nearly.Panels[0])
+	require.NoError(t, err)
+	require.Greater(t, axes.Y.Min, 0.99)
+	require.Greater(t, axes.Y.Max, 1.0)
+	nearly.Panels[0].Close = false
+	axes, err = nearly.axes(nearly.Panels[0])
+	require.NoError(t, err)
+	require.Zero(t, axes.Y.Min)
+	for _, v := range []float64{0, 0.3} {
+		nearly.Panels[0] = Panel{Close: true, Lines: []Line{{Values: []float64{v, v, v}}}}
+		require.NoError(t, nearly.Write(&bytes.Buffer{}))
+	}
+}
+
 func TestCurvesThatDoNotFit(t *testing.T) {
 	for name, spoil := range map[string]func(*Curves){
 		"no steps":                 func(c *Curves) { c.Steps = nil },

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,7 +115,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config check", "config diff", "probe", "retrieve", "embed", "export", "ablate", "devices", "check", "check step", "check golden", "bench", "bench op", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config plot", "config check", "config diff", "probe", "retrieve", "embed", "export", "ablate", "devices", "check", "check step", "check golden", "bench", "bench op", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -150,6 +151,13 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"train --released absent.yaml", "--released: stat absent.yaml"},
 		{"config shw", "config show"},
 		{"config show a b", "one file"},
+		{"config plot a b", "one file"},
+		{"config plot --out schedule.svg", ".png"},
+		{"config plot --every -1", "--every -1"},
+		{"config plot --epoch-steps 3", "train.steps is 800"},
+		{"config plot --json --out a.png", "--out is for a picture"},
+		{"config plot --data videos --steps 0 --set schedule.epochs=3", "--epoch-steps"},
+		{"config plot --steps 0 --set schedule.epochs=1000000 --epoch-steps 9999999999999", "--epoch-steps 9999999999999"},
 		{"config check", "mine.yaml"},
 		{"config diff", "one or two"},
 		{"train --device tpu", "xkd devices"},
@@ -667,8 +675,31 @@ model:
 	write("xkd.yaml", "hyperparams: {num_epochs: 4}\nmodel: {name: XKD_MAS}\n")
 	xkdIn(t, dir, append(run, "--resume", "--steps", "9")...).fails(t, 2, "schedule.epochs 4 contradicts the checkpoint")
 
+	r = xkdIn(t, dir, "config", "plot", "--released", "xkd.yaml", "--epoch-steps", "600", "--json")
+	r.succeeds(t)
+	var plotted struct {
+		Steps, Epochs int
+		Step          []int
+		Values        map[string][]float64
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &plotted))
+	require.Equal(t, []int{2400, 4}, []int{plotted.Steps, plotted.Epochs})
+	require.Equal(t, []int{1, 4, 2400}, []int{plotted.Step[0], plotted.Step[1], plotted.Step[len(plotted.Step)-1]})
+	for _, name := range []string{"lr", "weight_decay", "ema_video", "ema_audio", "temperature_video", "temperature_audio"} {
+		require.Len(t, plotted.Values[name], len(plotted.Step), name)
+	}
+	assert.InDelta(t, 3.0/89*1e-4, plotted.Values["lr"][1], 1e-15, "of a warm-up of 30 in 800")
+	r = xkdIn(t, dir, "config", "plot", "run", "--out", "schedule.png")
+	r.succeeds(t)
+	assert.Equal(t, "schedule.png\n", r.stdout)
+	picture, err := os.Open(filepath.Join(dir, "schedule.png"))
+	require.NoError(t, err)
+	defer picture.Close()
+	_, err = png.Decode(picture)
+	require.NoError(t, err)
+
 	write("slip.yaml", "model:\n  fwd_kwargs:\n    recon_coef: 5\n")
-	for _, args := range [][]string{{"train"}, {"plan"}, {"bench"}, {"tune"}, {"ablate"}, {"check", "step"}, {"config", "show"}} {
+	for _, args := range [][]string{{"train"}, {"plan"}, {"bench"}, {"tune"}, {"ablate"}, {"check", "step"}, {"config", "show"}, {"config", "plot"}} {
 		xkdIn(t, dir, append(args, "--released", "slip.yaml")...).fails(t, 2, "slip.yaml:3: model.fwd_kwargs.recon_coef", "did you mean model.fwd_kwargs.recon_coeff?")
 	}
 	xkdIn(t, dir, "train", "--released", "xkd.yaml", "--preset", "tiny").fails(t, 2, "base", "tiny")

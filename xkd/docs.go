@@ -279,7 +279,8 @@ func releasedSection() string {
 
 The method's authors train from YAML files of their own: xkd.yaml, xkd_mas.yaml and xkd_mats.yaml. ` + "`--released FILE`" + ` reads one
 as it is, in place of a preset; ` + "`--config`, `--set`" + ` and the other flags lie over it. ` + "`xkd config show --released FILE`" + ` prints what
-follows, and what becomes of each key. What a file does not say has the default of its variant and encoder. Keys that are not in this table are refused, with their line.
+follows, and what becomes of each key; ` + "`xkd config plot --released FILE`" + ` draws the schedules. What a file does not say
+has the default of its variant and encoder. Keys that are not in this table are refused, with their line.
 
 The files count epochs. ` + "`train.steps`" + ` is 0 then, and becomes ` + "`schedule.epochs`" + ` passes over the clips when those are known, of
 ⌊⌈clips / accumulate⌉ / batch⌋ steps each; ` + "`--steps`" + ` gives another length, over which the schedules are stretched. Every value of

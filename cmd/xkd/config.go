@@ -14,21 +14,22 @@ import (
 func newConfig() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Show, check and compare configurations",
+		Short: "Show, draw, check and compare configurations",
 		Long: `A configuration is every setting of a run in one tree. It is made in this order, later over earlier: the preset, or a file of
 the released PyTorch code (--released), the file that --config names, the settings that --set gives, the flags.`,
 		Example: `  xkd config show --preset base > mine.yaml
+  xkd config plot --released xkd.yaml
   xkd config check mine.yaml
   xkd config diff mine.yaml runs/latest`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("`xkd config` has no %q; there are `xkd config show`, `xkd config check` and `xkd config diff`", args[0])
+				return usagef("`xkd config` has no %q; there are `xkd config show`, `xkd config plot`, `xkd config check` and `xkd config diff`", args[0])
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConfigShow(), newConfigCheck(), newConfigDiff())
+	cmd.AddCommand(newConfigShow(), newConfigPlot(), newConfigCheck(), newConfigDiff())
 	return cmd
 }
 
@@ -44,12 +45,7 @@ what becomes of each key of that file, or why it has no effect.`,
 		Example: `  xkd config show --preset base --variant xkd_mas > mine.yaml
   xkd config show --released xkd.yaml > mine.yaml
   xkd config show runs/latest --plain`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 1 && s.file != "" {
-				return usagef("`%s` takes one file or checkpoint; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
-			}
-			return nil
-		},
+		Args: s.oneShown,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON && bare {
 				return usagef("--plain is for YAML: --json has no comments")
@@ -94,6 +90,14 @@ func writeReleased(w io.Writer, r *xkd.ReleasedConfig) error {
 	fmt.Fprintf(&used, "# Without effect:\n%s\n", idle.String())
 	_, err := fmt.Fprintf(w, "# From %s of the released code:\n%s", media.Printable(r.File), used.String())
 	return err
+}
+
+// oneShown refuses more than one configuration to show.
+func (s *settings) oneShown(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 || len(args) == 1 && s.file != "" {
+		return usagef("`%s` takes one file or checkpoint; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
+	}
+	return nil
 }
 
 // shown is the configuration of the flags, or of a file or checkpoint with the flags over it.

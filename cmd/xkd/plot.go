@@ -31,8 +31,8 @@ under way.`,
 }
 
 func plotRun(cmd *cobra.Command, run, out string) error {
-	if !strings.EqualFold(filepath.Ext(out), ".png") {
-		return usagef("--out %q: the picture is a PNG: give a name that ends with .png", out)
+	if err := checkPNG(out); err != nil {
+		return err
 	}
 	file := run
 	if info, err := os.Stat(run); err == nil && info.IsDir() {
@@ -49,6 +49,14 @@ func plotRun(cmd *cobra.Command, run, out string) error {
 		return fmt.Errorf("--out %s: %w", out, err)
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), out)
+	return nil
+}
+
+// checkPNG refuses a picture's name that says something else.
+func checkPNG(out string) error {
+	if !strings.EqualFold(filepath.Ext(out), ".png") {
+		return usagef("--out %q: the picture is a PNG: give a name that ends with .png", out)
+	}
 	return nil
 }
 
