@@ -80,11 +80,10 @@ func (l Look) image() image.Image {
 	draw.Draw(img, img.Bounds(), image.NewUniform(color.RGBA{}), image.Point{}, draw.Src)
 	low, high := bounds(l.Target)
 	least, most := bounds(l.Attention)
-	mel := tableOf(moreland.Kindlmann())
-	heat := mel
+	heat := tableOf(moreland.Kindlmann())
 	colour := func(data []float32, t, y, x int) color.RGBA {
 		if l.Frames == 0 {
-			return mel.at((float64(data[y*l.Width+x]) - low) / (high - low))
+			return heat.at((float64(data[y*l.Width+x]) - low) / (high - low))
 		}
 		of := func(ch int) uint8 { return uint8(data[((ch*l.Frames+t)*l.Height+y)*l.Width+x] + 0.5) }
 		return color.RGBA{of(0), of(1), of(2), 255}

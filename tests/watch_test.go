@@ -2,11 +2,16 @@ package tests
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"goxkd/record"
+	"goxkd/watch"
 	"goxkd/xkd"
 )
 
@@ -81,13 +87,23 @@ func TestPageInBrowser(t *testing.T) {
 	b.until(`charts.get('Loss').plot.data[0].at(-1) === 25400`)
 	require.Equal(t, points+100, in[int](b, `charts.get('Loss').plot.data[0].length`), "a point is the mean of four steps")
 	require.Equal(t, part, in[string](b, chosen), "the part of a curve that was chosen stays")
-	require.True(t, in[bool](b, `charts.get('Loss').plot.data[0].every((s, i, all) => !i || s > all[i - 1])`))
+	rising := `charts.get('Loss').plot.data[0].every((s, i, all) => !i || s > all[i - 1])`
+	require.True(t, in[bool](b, rising))
 	requests, complaints := b.asked()
 	require.Empty(t, complaints)
 	require.Regexp(t, `run=2&generation=\d+&after=25000`, fmt.Sprint(requests))
 	for _, u := range requests {
 		require.Contains(t, address, u.Host, "it asks others: %s", u)
 	}
+
+	// The run goes on from an earlier step, as after a kill.
+	text, err := os.ReadFile(filepath.Join(long, xkd.MetricsFile))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(long, xkd.MetricsFile), []byte(strings.Join(strings.SplitAfter(string(text), "\n")[:20_000], "")), 0o644))
+	b.until(`charts.get('Loss').plot.data[0].at(-1) === 20000`)
+	appendSteps(t, long, 20_001, 20_400)
+	b.until(`charts.get('Loss').plot.data[0].at(-1) === 20400`)
+	require.True(t, in[bool](b, rising))
 
 	// The same as one file, which asks for nothing.
 	report := filepath.Join(dir, "report.html")
@@ -189,4 +205,176 @@ func (b *tab) usePhone() {
 		b.until(`document.documentElement.scrollWidth <= 390`)
 	}
 	b.do(chromedp.ResetViewport())
+}
+
+// follower keeps a run's loss as the page does: it asks for what is new.
+type follower struct {
+	t       *testing.T
+	address string
+	loss    record.Curve
+	last    watch.Curves
+}
+
+// update gives the run's state and step.
+func (f *follower) update() (state string, step int) {
+	f.t.Helper()
+	var list []watch.Info
+	f.ask("api/runs", &list)
+	require.Len(f.t, list, 1)
+	query := fmt.Sprintf("api/curves?run=0&generation=%d&after=%d", f.last.Generation, f.last.Last)
+	f.last = watch.Curves{}
+	f.ask(query, &f.last)
+	if f.last.Whole {
+		f.loss = record.Curve{}
+	}
+	news := f.last.Curves["loss"]
+	f.loss.Steps, f.loss.Values = append(f.loss.Steps, news.Steps...), append(f.loss.Values, news.Values...)
+	return list[0].State, list[0].Step
+}
+
+func (f *follower) ask(path string, into any) {
+	f.t.Helper()
+	answer, err := http.Get(f.address + path)
+	require.NoError(f.t, err)
+	defer answer.Body.Close()
+	require.Equal(f.t, http.StatusOK, answer.StatusCode)
+	require.NoError(f.t, json.NewDecoder(answer.Body).Decode(into))
+}
+
+// A run is watched, killed, resumed and compared with one that was left alone: it comes to the same, its looks are the same
+// pictures, and what watches it follows without a step twice.
+func TestWatchedKilledResumedCompared(t *testing.T) {
+	const steps, every = 60, 12 // so many that it is killed before its end
+	dir := t.TempDir()
+	more := []string{"--config", narrow(t, dir), "--set", "data.synthetic.clips=4", "--look-every", fmt.Sprint(every), "--save-every", "5"}
+	xkdIn(t, dir, small(steps, "alone", more...)...).good(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	own := free.Addr().String()
+	require.NoError(t, free.Close())
+	s := start(t, dir, small(steps, "run", append(more, "--watch="+own, "--tensorboard", "--json")...)...)
+	s.until(t, 3)
+	others := &follower{t: t, address: serveRuns(t, dir, "run")}
+	itself := &follower{t: t, address: "http://" + own + "/"}
+	for _, f := range []*follower{others, itself} {
+		state, step := f.update()
+		require.Equal(t, record.StateRunning, state)
+		require.GreaterOrEqual(t, step, 3)
+	}
+	s.until(t, every+2)
+	require.NoError(t, s.cmd.Process.Kill())
+	require.Error(t, s.cmd.Wait())
+	state, done := others.update()
+	require.Equal(t, record.StateKilled, state)
+	require.Less(t, done, steps)
+	_, err = http.Get(itself.address)
+	require.Error(t, err, "the page ends with its run")
+
+	r := start(t, dir, "train", "--resume", "--device", "cpu", "--workers", "1", "--out", "run", "--look-every", fmt.Sprint(every), "--tensorboard", "--json")
+	r.until(t, every)
+	others.update()
+	for r.lines.Scan() {
+	}
+	require.NoError(t, r.cmd.Wait(), "%s", &r.stderr)
+	state, done = others.update()
+	require.Equal(t, xkd.OutcomeFinished, state)
+	require.Equal(t, steps, done)
+	require.Len(t, others.loss.Steps, steps)
+	for i, step := range others.loss.Steps {
+		require.Equal(t, i+1, step)
+	}
+
+	var c record.Comparison
+	require.NoError(t, json.Unmarshal([]byte(xkdIn(t, dir, "compare", "alone", "run", "--json").good(t).stdout), &c))
+	require.Empty(t, c.Settings)
+	require.Equal(t, []record.Difference{{Name: "sessions", A: "1", B: "2"}}, c.Provenance)
+	require.Greater(t, len(c.Results), len(xkd.LossNames))
+	for _, result := range c.Results {
+		require.Zero(t, result.Difference, result.Name)
+	}
+	said := xkdIn(t, dir, "compare", "alone", "run").good(t).stdout
+	require.Contains(t, said, "sessions")
+	require.NotContains(t, said, "optimizer")
+	same := func(name string) {
+		want, err := os.ReadFile(filepath.Join(dir, "alone", name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(dir, "run", name))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), name)
+	}
+	same(xkd.CheckpointFile)
+	looks, err := filepath.Glob(filepath.Join(dir, "alone", record.LooksFolder, "*"))
+	require.NoError(t, err)
+	require.Len(t, looks, steps/every*5)
+	for _, path := range looks {
+		same(filepath.Join(record.LooksFolder, filepath.Base(path)))
+	}
+	events, err := filepath.Glob(filepath.Join(dir, "run", watch.TensorBoardFolder, "*"))
+	require.NoError(t, err)
+	require.Len(t, events, 2)
+
+	var list []struct {
+		Folder, State string
+		Step, Steps   int
+		Sessions      []xkd.Session
+		Scores        map[string]float64
+	}
+	require.NoError(t, json.Unmarshal([]byte(xkdIn(t, dir, "runs", ".", "--json").good(t).stdout), &list))
+	require.Len(t, list, 2)
+	require.Equal(t, list[0].Scores, list[1].Scores)
+	require.Contains(t, list[0].Scores, xkd.HeldPrefix+"knn_audio")
+	require.Equal(t, []string{"", xkd.OutcomeFinished}, []string{list[1].Sessions[0].Outcome, list[1].Sessions[1].Outcome})
+	require.GreaterOrEqual(t, list[1].Sessions[1].From, 10)
+}
+
+// A report is one file in which nothing leads elsewhere and no name is markup.
+func TestCLIReport(t *testing.T) {
+	dir := t.TempDir()
+	name := "a<b>&"
+	xkdIn(t, dir, small(2, name, "--config", narrow(t, dir), "--set", "data.synthetic.clips=4", "--look-every", "2")...).good(t)
+	require.Equal(t, "report.html\n", xkdIn(t, dir, "report", ".").good(t).stdout)
+	text, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	require.NoError(t, err)
+	page := string(text)
+	require.NotContains(t, page, "a<b>")
+	require.Empty(t, regexp.MustCompile(`(src|href)=|url\(|@import`).FindAllString(page, -1))
+	require.Contains(t, page, "Permission is hereby granted", "the licence of what draws the curves")
+	_, data, _ := strings.Cut(page, `<script type="application/json" id="data">`)
+	data, _, _ = strings.Cut(data, "</script>")
+	var held struct {
+		Runs     []watch.Info
+		Curves   []watch.Curves
+		Pictures []map[string]string
+	}
+	require.NoError(t, json.Unmarshal([]byte(data), &held))
+	require.Equal(t, name, held.Runs[0].Name)
+	require.Equal(t, []int{1, 2}, held.Curves[0].Curves["loss"].Steps)
+	require.Len(t, held.Pictures[0], 4)
+	for _, c := range held.Runs[0].Looks[0].Clips {
+		want, err := record.Picture(filepath.Join(dir, name), c.Video)
+		require.NoError(t, err)
+		require.Equal(t, "data:image/png;base64,"+base64.StdEncoding.EncodeToString(want), held.Pictures[0][c.Video])
+	}
+
+	for _, c := range []struct {
+		args string
+		code int
+		part string
+	}{
+		{"report", 2, "runs/latest"},
+		{"report absent", 1, "xkd train"},
+		{"report report.html", 1, "name the folder"},
+		{"report . --out no/x.html", 1, "--out"},
+		{"watch", 2, "runs/latest"},
+		{"watch absent", 1, "xkd train"},
+		{"watch . --address nonsense", 2, "8765"},
+		{"watch . --address 192.0.2.1:80", 1, "another address"},
+		{"train --watch=nonsense", 2, "--watch"},
+		{"ablate --watch=nonsense", 2, "--watch"},
+		{"finetune x --data synthetic --modality video --watch=nonsense", 2, "--watch"},
+		{"train --look-every -1", 2, "--look-every"},
+	} {
+		xkdIn(t, dir, strings.Fields(c.args)...).fails(t, c.code, c.part)
+	}
+	require.NoDirExists(t, filepath.Join(dir, "runs"), "nothing has begun")
 }
