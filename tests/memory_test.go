@@ -2,7 +2,10 @@ package tests
 
 import (
 	"bufio"
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 
 	"goxkd/graph"
 	"goxkd/internal/shared"
+	"goxkd/watch"
 )
 
 // Over epochs of real clips a run takes what it has announced, within 15 %, and no more in the last than in the second. The
@@ -61,6 +65,41 @@ func TestMemoryIsWhatIsAnnounced(t *testing.T) {
 			require.Less(t, last, 1.05*float64(p.eighths()[3]-own), "it grows from epoch to epoch")
 		})
 	}
+}
+
+// A run whose page is open, and asked more often than a browser does, takes no more memory at its end than at a quarter of it.
+func TestMemoryWhileThePageIsOpen(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("/proc is not there")
+	}
+	if !long() {
+		t.Skip("2,000 steps take a minute or more: make test-all runs them")
+	}
+	address := freeAddress(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int)
+	go func() {
+		answers, last := 0, watch.Curves{}
+		for ; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+			for path, into := range map[string]any{
+				"/": nil, "/api/runs": &[]watch.Info{}, fmt.Sprintf("/api/curves?run=0&generation=%d&after=%d", last.Generation, last.Last): &last,
+			} {
+				if answer, err := http.Get("http://" + address + path); err == nil { // before it begins and after it has ended nobody answers
+					if into == nil || json.NewDecoder(answer.Body).Decode(into) == nil {
+						answers++
+					}
+					answer.Body.Close()
+				}
+			}
+		}
+		ended <- answers
+	}()
+	p := watchMemory(t, t.TempDir(), "cpu", 2000, "--watch="+address, "--look-every", "50", "--tensorboard")
+	stop()
+	answers := <-ended
+	t.Logf("%d answers; resident by eighths of the run, in MB: %v", answers, inMegabytes(p.eighths(), 0))
+	require.Greater(t, answers, 300)
+	require.Less(t, float64(p.eighths()[7]), 1.05*float64(p.eighths()[1]), "it grows while it is watched")
 }
 
 // codeBytes are the program's own pages, which the driver's share of a process without clips holds too.

@@ -207,6 +207,15 @@ func (b *tab) usePhone() {
 	b.do(chromedp.ResetViewport())
 }
 
+// freeAddress is an address of this machine at which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer free.Close()
+	return free.Addr().String()
+}
+
 // follower keeps a run's loss as the page does: it asks for what is new.
 type follower struct {
 	t       *testing.T
@@ -248,10 +257,7 @@ func TestWatchedKilledResumedCompared(t *testing.T) {
 	dir := t.TempDir()
 	more := []string{"--config", narrow(t, dir), "--set", "data.synthetic.clips=4", "--look-every", fmt.Sprint(every), "--save-every", "5"}
 	xkdIn(t, dir, small(steps, "alone", more...)...).good(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	own := free.Addr().String()
-	require.NoError(t, free.Close())
+	own := freeAddress(t)
 	s := start(t, dir, small(steps, "run", append(more, "--watch="+own, "--tensorboard", "--json")...)...)
 	s.until(t, 3)
 	others := &follower{t: t, address: serveRuns(t, dir, "run")}
@@ -267,7 +273,7 @@ func TestWatchedKilledResumedCompared(t *testing.T) {
 	state, done := others.update()
 	require.Equal(t, record.StateKilled, state)
 	require.Less(t, done, steps)
-	_, err = http.Get(itself.address)
+	_, err := http.Get(itself.address)
 	require.Error(t, err, "the page ends with its run")
 
 	r := start(t, dir, "train", "--resume", "--device", "cpu", "--workers", "1", "--out", "run", "--look-every", fmt.Sprint(every), "--tensorboard", "--json")
