@@ -302,24 +302,37 @@ func (m matmul) registers(w *writer) {
 	for q := range quads {
 		w.line("    let plus%d = bias_of(n0 + %du);", q, 4*q)
 	}
-	for i := range m.rows {
-		w.line("    if (m0 + %du < params.m) {", i)
-		w.line("        let i = c0 + (m0 + %du) * params.c_row;", i)
+	// A loop stores the first rows, and moves the others into their places. Written out for all rows, the stores would make most
+	// of the text, and software adapters' compilers would take seconds over them.
+	w.line("    for (var r = m0; r < min(m0 + %du, params.m); r += %du) {", m.rows, together)
+	for i := range together {
+		w.line("        if (r + %du < params.m) {", i)
+		w.line("            let i = c0 + (r + %du) * params.c_row;", i)
 		for q := range quads {
-			w.line("        put(i, n0 + %du, c%d_%d, plus%d);", 4*q, i, q, q)
+			w.line("            put(i, n0 + %du, c%d_%d, plus%d);", 4*q, i, q, q)
 		}
-		w.line("    }")
+		if m.after == "sums" {
+			w.line("            if (n0 == 0u) { at[split * params.m + r + %du] = d0.%s; }", i, component[i])
+		}
+		w.line("        }")
 	}
-	m.finishing(w, "m0 + r", "n0 + 4u * q")
+	for i := range m.rows - together {
+		for q := range quads {
+			w.line("        c%d_%d = c%d_%d;", i, q, i+together, q)
+		}
+	}
 	if m.after == "sums" {
-		w.line("    if (n0 == 0u) {")
-		for i := range m.rows {
-			w.line("        if (m0 + %du < params.m) { at[split * params.m + m0 + %du] = d%d.%s; }", i, i, i/4, component[i%4])
+		for i := range m.rows/4 - 1 {
+			w.line("        d%d = d%d;", i, i+1)
 		}
-		w.line("    }")
 	}
+	w.line("    }")
+	m.finishing(w, "m0 + r", "n0 + 4u * q")
 	w.line("}")
 }
+
+// together is the number of rows that a register kernel stores at a time: those of one vector of sums.
+const together = 4
 
 var component = [4]string{"x", "y", "z", "w"}
 

@@ -610,116 +610,82 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     let plus1 = bias_of(n0 + 4u);
     let plus2 = bias_of(n0 + 8u);
     let plus3 = bias_of(n0 + 12u);
-    if (m0 + 0u < params.m) {
-        let i = c0 + (m0 + 0u) * params.c_row;
-        put(i, n0 + 0u, c0_0, plus0);
-        put(i, n0 + 4u, c0_1, plus1);
-        put(i, n0 + 8u, c0_2, plus2);
-        put(i, n0 + 12u, c0_3, plus3);
-    }
-    if (m0 + 1u < params.m) {
-        let i = c0 + (m0 + 1u) * params.c_row;
-        put(i, n0 + 0u, c1_0, plus0);
-        put(i, n0 + 4u, c1_1, plus1);
-        put(i, n0 + 8u, c1_2, plus2);
-        put(i, n0 + 12u, c1_3, plus3);
-    }
-    if (m0 + 2u < params.m) {
-        let i = c0 + (m0 + 2u) * params.c_row;
-        put(i, n0 + 0u, c2_0, plus0);
-        put(i, n0 + 4u, c2_1, plus1);
-        put(i, n0 + 8u, c2_2, plus2);
-        put(i, n0 + 12u, c2_3, plus3);
-    }
-    if (m0 + 3u < params.m) {
-        let i = c0 + (m0 + 3u) * params.c_row;
-        put(i, n0 + 0u, c3_0, plus0);
-        put(i, n0 + 4u, c3_1, plus1);
-        put(i, n0 + 8u, c3_2, plus2);
-        put(i, n0 + 12u, c3_3, plus3);
-    }
-    if (m0 + 4u < params.m) {
-        let i = c0 + (m0 + 4u) * params.c_row;
-        put(i, n0 + 0u, c4_0, plus0);
-        put(i, n0 + 4u, c4_1, plus1);
-        put(i, n0 + 8u, c4_2, plus2);
-        put(i, n0 + 12u, c4_3, plus3);
-    }
-    if (m0 + 5u < params.m) {
-        let i = c0 + (m0 + 5u) * params.c_row;
-        put(i, n0 + 0u, c5_0, plus0);
-        put(i, n0 + 4u, c5_1, plus1);
-        put(i, n0 + 8u, c5_2, plus2);
-        put(i, n0 + 12u, c5_3, plus3);
-    }
-    if (m0 + 6u < params.m) {
-        let i = c0 + (m0 + 6u) * params.c_row;
-        put(i, n0 + 0u, c6_0, plus0);
-        put(i, n0 + 4u, c6_1, plus1);
-        put(i, n0 + 8u, c6_2, plus2);
-        put(i, n0 + 12u, c6_3, plus3);
-    }
-    if (m0 + 7u < params.m) {
-        let i = c0 + (m0 + 7u) * params.c_row;
-        put(i, n0 + 0u, c7_0, plus0);
-        put(i, n0 + 4u, c7_1, plus1);
-        put(i, n0 + 8u, c7_2, plus2);
-        put(i, n0 + 12u, c7_3, plus3);
-    }
-    if (m0 + 8u < params.m) {
-        let i = c0 + (m0 + 8u) * params.c_row;
-        put(i, n0 + 0u, c8_0, plus0);
-        put(i, n0 + 4u, c8_1, plus1);
-        put(i, n0 + 8u, c8_2, plus2);
-        put(i, n0 + 12u, c8_3, plus3);
-    }
-    if (m0 + 9u < params.m) {
-        let i = c0 + (m0 + 9u) * params.c_row;
-        put(i, n0 + 0u, c9_0, plus0);
-        put(i, n0 + 4u, c9_1, plus1);
-        put(i, n0 + 8u, c9_2, plus2);
-        put(i, n0 + 12u, c9_3, plus3);
-    }
-    if (m0 + 10u < params.m) {
-        let i = c0 + (m0 + 10u) * params.c_row;
-        put(i, n0 + 0u, c10_0, plus0);
-        put(i, n0 + 4u, c10_1, plus1);
-        put(i, n0 + 8u, c10_2, plus2);
-        put(i, n0 + 12u, c10_3, plus3);
-    }
-    if (m0 + 11u < params.m) {
-        let i = c0 + (m0 + 11u) * params.c_row;
-        put(i, n0 + 0u, c11_0, plus0);
-        put(i, n0 + 4u, c11_1, plus1);
-        put(i, n0 + 8u, c11_2, plus2);
-        put(i, n0 + 12u, c11_3, plus3);
-    }
-    if (m0 + 12u < params.m) {
-        let i = c0 + (m0 + 12u) * params.c_row;
-        put(i, n0 + 0u, c12_0, plus0);
-        put(i, n0 + 4u, c12_1, plus1);
-        put(i, n0 + 8u, c12_2, plus2);
-        put(i, n0 + 12u, c12_3, plus3);
-    }
-    if (m0 + 13u < params.m) {
-        let i = c0 + (m0 + 13u) * params.c_row;
-        put(i, n0 + 0u, c13_0, plus0);
-        put(i, n0 + 4u, c13_1, plus1);
-        put(i, n0 + 8u, c13_2, plus2);
-        put(i, n0 + 12u, c13_3, plus3);
-    }
-    if (m0 + 14u < params.m) {
-        let i = c0 + (m0 + 14u) * params.c_row;
-        put(i, n0 + 0u, c14_0, plus0);
-        put(i, n0 + 4u, c14_1, plus1);
-        put(i, n0 + 8u, c14_2, plus2);
-        put(i, n0 + 12u, c14_3, plus3);
-    }
-    if (m0 + 15u < params.m) {
-        let i = c0 + (m0 + 15u) * params.c_row;
-        put(i, n0 + 0u, c15_0, plus0);
-        put(i, n0 + 4u, c15_1, plus1);
-        put(i, n0 + 8u, c15_2, plus2);
-        put(i, n0 + 12u, c15_3, plus3);
+    for (var r = m0; r < min(m0 + 16u, params.m); r += 4u) {
+        if (r + 0u < params.m) {
+            let i = c0 + (r + 0u) * params.c_row;
+            put(i, n0 + 0u, c0_0, plus0);
+            put(i, n0 + 4u, c0_1, plus1);
+            put(i, n0 + 8u, c0_2, plus2);
+            put(i, n0 + 12u, c0_3, plus3);
+        }
+        if (r + 1u < params.m) {
+            let i = c0 + (r + 1u) * params.c_row;
+            put(i, n0 + 0u, c1_0, plus0);
+            put(i, n0 + 4u, c1_1, plus1);
+            put(i, n0 + 8u, c1_2, plus2);
+            put(i, n0 + 12u, c1_3, plus3);
+        }
+        if (r + 2u < params.m) {
+            let i = c0 + (r + 2u) * params.c_row;
+            put(i, n0 + 0u, c2_0, plus0);
+            put(i, n0 + 4u, c2_1, plus1);
+            put(i, n0 + 8u, c2_2, plus2);
+            put(i, n0 + 12u, c2_3, plus3);
+        }
+        if (r + 3u < params.m) {
+            let i = c0 + (r + 3u) * params.c_row;
+            put(i, n0 + 0u, c3_0, plus0);
+            put(i, n0 + 4u, c3_1, plus1);
+            put(i, n0 + 8u, c3_2, plus2);
+            put(i, n0 + 12u, c3_3, plus3);
+        }
+        c0_0 = c4_0;
+        c0_1 = c4_1;
+        c0_2 = c4_2;
+        c0_3 = c4_3;
+        c1_0 = c5_0;
+        c1_1 = c5_1;
+        c1_2 = c5_2;
+        c1_3 = c5_3;
+        c2_0 = c6_0;
+        c2_1 = c6_1;
+        c2_2 = c6_2;
+        c2_3 = c6_3;
+        c3_0 = c7_0;
+        c3_1 = c7_1;
+        c3_2 = c7_2;
+        c3_3 = c7_3;
+        c4_0 = c8_0;
+        c4_1 = c8_1;
+        c4_2 = c8_2;
+        c4_3 = c8_3;
+        c5_0 = c9_0;
+        c5_1 = c9_1;
+        c5_2 = c9_2;
+        c5_3 = c9_3;
+        c6_0 = c10_0;
+        c6_1 = c10_1;
+        c6_2 = c10_2;
+        c6_3 = c10_3;
+        c7_0 = c11_0;
+        c7_1 = c11_1;
+        c7_2 = c11_2;
+        c7_3 = c11_3;
+        c8_0 = c12_0;
+        c8_1 = c12_1;
+        c8_2 = c12_2;
+        c8_3 = c12_3;
+        c9_0 = c13_0;
+        c9_1 = c13_1;
+        c9_2 = c13_2;
+        c9_3 = c13_3;
+        c10_0 = c14_0;
+        c10_1 = c14_1;
+        c10_2 = c14_2;
+        c10_3 = c14_3;
+        c11_0 = c15_0;
+        c11_1 = c15_1;
+        c11_2 = c15_2;
+        c11_3 = c15_3;
     }
 }

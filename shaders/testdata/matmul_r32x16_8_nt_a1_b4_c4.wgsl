@@ -915,228 +915,146 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     let plus1 = bias_of(n0 + 4u);
     let plus2 = bias_of(n0 + 8u);
     let plus3 = bias_of(n0 + 12u);
-    if (m0 + 0u < params.m) {
-        let i = c0 + (m0 + 0u) * params.c_row;
-        put(i, n0 + 0u, c0_0, plus0);
-        put(i, n0 + 4u, c0_1, plus1);
-        put(i, n0 + 8u, c0_2, plus2);
-        put(i, n0 + 12u, c0_3, plus3);
-    }
-    if (m0 + 1u < params.m) {
-        let i = c0 + (m0 + 1u) * params.c_row;
-        put(i, n0 + 0u, c1_0, plus0);
-        put(i, n0 + 4u, c1_1, plus1);
-        put(i, n0 + 8u, c1_2, plus2);
-        put(i, n0 + 12u, c1_3, plus3);
-    }
-    if (m0 + 2u < params.m) {
-        let i = c0 + (m0 + 2u) * params.c_row;
-        put(i, n0 + 0u, c2_0, plus0);
-        put(i, n0 + 4u, c2_1, plus1);
-        put(i, n0 + 8u, c2_2, plus2);
-        put(i, n0 + 12u, c2_3, plus3);
-    }
-    if (m0 + 3u < params.m) {
-        let i = c0 + (m0 + 3u) * params.c_row;
-        put(i, n0 + 0u, c3_0, plus0);
-        put(i, n0 + 4u, c3_1, plus1);
-        put(i, n0 + 8u, c3_2, plus2);
-        put(i, n0 + 12u, c3_3, plus3);
-    }
-    if (m0 + 4u < params.m) {
-        let i = c0 + (m0 + 4u) * params.c_row;
-        put(i, n0 + 0u, c4_0, plus0);
-        put(i, n0 + 4u, c4_1, plus1);
-        put(i, n0 + 8u, c4_2, plus2);
-        put(i, n0 + 12u, c4_3, plus3);
-    }
-    if (m0 + 5u < params.m) {
-        let i = c0 + (m0 + 5u) * params.c_row;
-        put(i, n0 + 0u, c5_0, plus0);
-        put(i, n0 + 4u, c5_1, plus1);
-        put(i, n0 + 8u, c5_2, plus2);
-        put(i, n0 + 12u, c5_3, plus3);
-    }
-    if (m0 + 6u < params.m) {
-        let i = c0 + (m0 + 6u) * params.c_row;
-        put(i, n0 + 0u, c6_0, plus0);
-        put(i, n0 + 4u, c6_1, plus1);
-        put(i, n0 + 8u, c6_2, plus2);
-        put(i, n0 + 12u, c6_3, plus3);
-    }
-    if (m0 + 7u < params.m) {
-        let i = c0 + (m0 + 7u) * params.c_row;
-        put(i, n0 + 0u, c7_0, plus0);
-        put(i, n0 + 4u, c7_1, plus1);
-        put(i, n0 + 8u, c7_2, plus2);
-        put(i, n0 + 12u, c7_3, plus3);
-    }
-    if (m0 + 8u < params.m) {
-        let i = c0 + (m0 + 8u) * params.c_row;
-        put(i, n0 + 0u, c8_0, plus0);
-        put(i, n0 + 4u, c8_1, plus1);
-        put(i, n0 + 8u, c8_2, plus2);
-        put(i, n0 + 12u, c8_3, plus3);
-    }
-    if (m0 + 9u < params.m) {
-        let i = c0 + (m0 + 9u) * params.c_row;
-        put(i, n0 + 0u, c9_0, plus0);
-        put(i, n0 + 4u, c9_1, plus1);
-        put(i, n0 + 8u, c9_2, plus2);
-        put(i, n0 + 12u, c9_3, plus3);
-    }
-    if (m0 + 10u < params.m) {
-        let i = c0 + (m0 + 10u) * params.c_row;
-        put(i, n0 + 0u, c10_0, plus0);
-        put(i, n0 + 4u, c10_1, plus1);
-        put(i, n0 + 8u, c10_2, plus2);
-        put(i, n0 + 12u, c10_3, plus3);
-    }
-    if (m0 + 11u < params.m) {
-        let i = c0 + (m0 + 11u) * params.c_row;
-        put(i, n0 + 0u, c11_0, plus0);
-        put(i, n0 + 4u, c11_1, plus1);
-        put(i, n0 + 8u, c11_2, plus2);
-        put(i, n0 + 12u, c11_3, plus3);
-    }
-    if (m0 + 12u < params.m) {
-        let i = c0 + (m0 + 12u) * params.c_row;
-        put(i, n0 + 0u, c12_0, plus0);
-        put(i, n0 + 4u, c12_1, plus1);
-        put(i, n0 + 8u, c12_2, plus2);
-        put(i, n0 + 12u, c12_3, plus3);
-    }
-    if (m0 + 13u < params.m) {
-        let i = c0 + (m0 + 13u) * params.c_row;
-        put(i, n0 + 0u, c13_0, plus0);
-        put(i, n0 + 4u, c13_1, plus1);
-        put(i, n0 + 8u, c13_2, plus2);
-        put(i, n0 + 12u, c13_3, plus3);
-    }
-    if (m0 + 14u < params.m) {
-        let i = c0 + (m0 + 14u) * params.c_row;
-        put(i, n0 + 0u, c14_0, plus0);
-        put(i, n0 + 4u, c14_1, plus1);
-        put(i, n0 + 8u, c14_2, plus2);
-        put(i, n0 + 12u, c14_3, plus3);
-    }
-    if (m0 + 15u < params.m) {
-        let i = c0 + (m0 + 15u) * params.c_row;
-        put(i, n0 + 0u, c15_0, plus0);
-        put(i, n0 + 4u, c15_1, plus1);
-        put(i, n0 + 8u, c15_2, plus2);
-        put(i, n0 + 12u, c15_3, plus3);
-    }
-    if (m0 + 16u < params.m) {
-        let i = c0 + (m0 + 16u) * params.c_row;
-        put(i, n0 + 0u, c16_0, plus0);
-        put(i, n0 + 4u, c16_1, plus1);
-        put(i, n0 + 8u, c16_2, plus2);
-        put(i, n0 + 12u, c16_3, plus3);
-    }
-    if (m0 + 17u < params.m) {
-        let i = c0 + (m0 + 17u) * params.c_row;
-        put(i, n0 + 0u, c17_0, plus0);
-        put(i, n0 + 4u, c17_1, plus1);
-        put(i, n0 + 8u, c17_2, plus2);
-        put(i, n0 + 12u, c17_3, plus3);
-    }
-    if (m0 + 18u < params.m) {
-        let i = c0 + (m0 + 18u) * params.c_row;
-        put(i, n0 + 0u, c18_0, plus0);
-        put(i, n0 + 4u, c18_1, plus1);
-        put(i, n0 + 8u, c18_2, plus2);
-        put(i, n0 + 12u, c18_3, plus3);
-    }
-    if (m0 + 19u < params.m) {
-        let i = c0 + (m0 + 19u) * params.c_row;
-        put(i, n0 + 0u, c19_0, plus0);
-        put(i, n0 + 4u, c19_1, plus1);
-        put(i, n0 + 8u, c19_2, plus2);
-        put(i, n0 + 12u, c19_3, plus3);
-    }
-    if (m0 + 20u < params.m) {
-        let i = c0 + (m0 + 20u) * params.c_row;
-        put(i, n0 + 0u, c20_0, plus0);
-        put(i, n0 + 4u, c20_1, plus1);
-        put(i, n0 + 8u, c20_2, plus2);
-        put(i, n0 + 12u, c20_3, plus3);
-    }
-    if (m0 + 21u < params.m) {
-        let i = c0 + (m0 + 21u) * params.c_row;
-        put(i, n0 + 0u, c21_0, plus0);
-        put(i, n0 + 4u, c21_1, plus1);
-        put(i, n0 + 8u, c21_2, plus2);
-        put(i, n0 + 12u, c21_3, plus3);
-    }
-    if (m0 + 22u < params.m) {
-        let i = c0 + (m0 + 22u) * params.c_row;
-        put(i, n0 + 0u, c22_0, plus0);
-        put(i, n0 + 4u, c22_1, plus1);
-        put(i, n0 + 8u, c22_2, plus2);
-        put(i, n0 + 12u, c22_3, plus3);
-    }
-    if (m0 + 23u < params.m) {
-        let i = c0 + (m0 + 23u) * params.c_row;
-        put(i, n0 + 0u, c23_0, plus0);
-        put(i, n0 + 4u, c23_1, plus1);
-        put(i, n0 + 8u, c23_2, plus2);
-        put(i, n0 + 12u, c23_3, plus3);
-    }
-    if (m0 + 24u < params.m) {
-        let i = c0 + (m0 + 24u) * params.c_row;
-        put(i, n0 + 0u, c24_0, plus0);
-        put(i, n0 + 4u, c24_1, plus1);
-        put(i, n0 + 8u, c24_2, plus2);
-        put(i, n0 + 12u, c24_3, plus3);
-    }
-    if (m0 + 25u < params.m) {
-        let i = c0 + (m0 + 25u) * params.c_row;
-        put(i, n0 + 0u, c25_0, plus0);
-        put(i, n0 + 4u, c25_1, plus1);
-        put(i, n0 + 8u, c25_2, plus2);
-        put(i, n0 + 12u, c25_3, plus3);
-    }
-    if (m0 + 26u < params.m) {
-        let i = c0 + (m0 + 26u) * params.c_row;
-        put(i, n0 + 0u, c26_0, plus0);
-        put(i, n0 + 4u, c26_1, plus1);
-        put(i, n0 + 8u, c26_2, plus2);
-        put(i, n0 + 12u, c26_3, plus3);
-    }
-    if (m0 + 27u < params.m) {
-        let i = c0 + (m0 + 27u) * params.c_row;
-        put(i, n0 + 0u, c27_0, plus0);
-        put(i, n0 + 4u, c27_1, plus1);
-        put(i, n0 + 8u, c27_2, plus2);
-        put(i, n0 + 12u, c27_3, plus3);
-    }
-    if (m0 + 28u < params.m) {
-        let i = c0 + (m0 + 28u) * params.c_row;
-        put(i, n0 + 0u, c28_0, plus0);
-        put(i, n0 + 4u, c28_1, plus1);
-        put(i, n0 + 8u, c28_2, plus2);
-        put(i, n0 + 12u, c28_3, plus3);
-    }
-    if (m0 + 29u < params.m) {
-        let i = c0 + (m0 + 29u) * params.c_row;
-        put(i, n0 + 0u, c29_0, plus0);
-        put(i, n0 + 4u, c29_1, plus1);
-        put(i, n0 + 8u, c29_2, plus2);
-        put(i, n0 + 12u, c29_3, plus3);
-    }
-    if (m0 + 30u < params.m) {
-        let i = c0 + (m0 + 30u) * params.c_row;
-        put(i, n0 + 0u, c30_0, plus0);
-        put(i, n0 + 4u, c30_1, plus1);
-        put(i, n0 + 8u, c30_2, plus2);
-        put(i, n0 + 12u, c30_3, plus3);
-    }
-    if (m0 + 31u < params.m) {
-        let i = c0 + (m0 + 31u) * params.c_row;
-        put(i, n0 + 0u, c31_0, plus0);
-        put(i, n0 + 4u, c31_1, plus1);
-        put(i, n0 + 8u, c31_2, plus2);
-        put(i, n0 + 12u, c31_3, plus3);
+    for (var r = m0; r < min(m0 + 32u, params.m); r += 4u) {
+        if (r + 0u < params.m) {
+            let i = c0 + (r + 0u) * params.c_row;
+            put(i, n0 + 0u, c0_0, plus0);
+            put(i, n0 + 4u, c0_1, plus1);
+            put(i, n0 + 8u, c0_2, plus2);
+            put(i, n0 + 12u, c0_3, plus3);
+        }
+        if (r + 1u < params.m) {
+            let i = c0 + (r + 1u) * params.c_row;
+            put(i, n0 + 0u, c1_0, plus0);
+            put(i, n0 + 4u, c1_1, plus1);
+            put(i, n0 + 8u, c1_2, plus2);
+            put(i, n0 + 12u, c1_3, plus3);
+        }
+        if (r + 2u < params.m) {
+            let i = c0 + (r + 2u) * params.c_row;
+            put(i, n0 + 0u, c2_0, plus0);
+            put(i, n0 + 4u, c2_1, plus1);
+            put(i, n0 + 8u, c2_2, plus2);
+            put(i, n0 + 12u, c2_3, plus3);
+        }
+        if (r + 3u < params.m) {
+            let i = c0 + (r + 3u) * params.c_row;
+            put(i, n0 + 0u, c3_0, plus0);
+            put(i, n0 + 4u, c3_1, plus1);
+            put(i, n0 + 8u, c3_2, plus2);
+            put(i, n0 + 12u, c3_3, plus3);
+        }
+        c0_0 = c4_0;
+        c0_1 = c4_1;
+        c0_2 = c4_2;
+        c0_3 = c4_3;
+        c1_0 = c5_0;
+        c1_1 = c5_1;
+        c1_2 = c5_2;
+        c1_3 = c5_3;
+        c2_0 = c6_0;
+        c2_1 = c6_1;
+        c2_2 = c6_2;
+        c2_3 = c6_3;
+        c3_0 = c7_0;
+        c3_1 = c7_1;
+        c3_2 = c7_2;
+        c3_3 = c7_3;
+        c4_0 = c8_0;
+        c4_1 = c8_1;
+        c4_2 = c8_2;
+        c4_3 = c8_3;
+        c5_0 = c9_0;
+        c5_1 = c9_1;
+        c5_2 = c9_2;
+        c5_3 = c9_3;
+        c6_0 = c10_0;
+        c6_1 = c10_1;
+        c6_2 = c10_2;
+        c6_3 = c10_3;
+        c7_0 = c11_0;
+        c7_1 = c11_1;
+        c7_2 = c11_2;
+        c7_3 = c11_3;
+        c8_0 = c12_0;
+        c8_1 = c12_1;
+        c8_2 = c12_2;
+        c8_3 = c12_3;
+        c9_0 = c13_0;
+        c9_1 = c13_1;
+        c9_2 = c13_2;
+        c9_3 = c13_3;
+        c10_0 = c14_0;
+        c10_1 = c14_1;
+        c10_2 = c14_2;
+        c10_3 = c14_3;
+        c11_0 = c15_0;
+        c11_1 = c15_1;
+        c11_2 = c15_2;
+        c11_3 = c15_3;
+        c12_0 = c16_0;
+        c12_1 = c16_1;
+        c12_2 = c16_2;
+        c12_3 = c16_3;
+        c13_0 = c17_0;
+        c13_1 = c17_1;
+        c13_2 = c17_2;
+        c13_3 = c17_3;
+        c14_0 = c18_0;
+        c14_1 = c18_1;
+        c14_2 = c18_2;
+        c14_3 = c18_3;
+        c15_0 = c19_0;
+        c15_1 = c19_1;
+        c15_2 = c19_2;
+        c15_3 = c19_3;
+        c16_0 = c20_0;
+        c16_1 = c20_1;
+        c16_2 = c20_2;
+        c16_3 = c20_3;
+        c17_0 = c21_0;
+        c17_1 = c21_1;
+        c17_2 = c21_2;
+        c17_3 = c21_3;
+        c18_0 = c22_0;
+        c18_1 = c22_1;
+        c18_2 = c22_2;
+        c18_3 = c22_3;
+        c19_0 = c23_0;
+        c19_1 = c23_1;
+        c19_2 = c23_2;
+        c19_3 = c23_3;
+        c20_0 = c24_0;
+        c20_1 = c24_1;
+        c20_2 = c24_2;
+        c20_3 = c24_3;
+        c21_0 = c25_0;
+        c21_1 = c25_1;
+        c21_2 = c25_2;
+        c21_3 = c25_3;
+        c22_0 = c26_0;
+        c22_1 = c26_1;
+        c22_2 = c26_2;
+        c22_3 = c26_3;
+        c23_0 = c27_0;
+        c23_1 = c27_1;
+        c23_2 = c27_2;
+        c23_3 = c27_3;
+        c24_0 = c28_0;
+        c24_1 = c28_1;
+        c24_2 = c28_2;
+        c24_3 = c28_3;
+        c25_0 = c29_0;
+        c25_1 = c29_1;
+        c25_2 = c29_2;
+        c25_3 = c29_3;
+        c26_0 = c30_0;
+        c26_1 = c30_1;
+        c26_2 = c30_2;
+        c26_3 = c30_3;
+        c27_0 = c31_0;
+        c27_1 = c31_1;
+        c27_2 = c31_2;
+        c27_3 = c31_3;
     }
 }

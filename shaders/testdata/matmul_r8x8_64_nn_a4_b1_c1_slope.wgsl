@@ -277,45 +277,35 @@ fn matmul(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
     }
     let plus0 = bias_of(n0 + 0u);
     let plus1 = bias_of(n0 + 4u);
-    if (m0 + 0u < params.m) {
-        let i = c0 + (m0 + 0u) * params.c_row;
-        put(i, n0 + 0u, c0_0, plus0);
-        put(i, n0 + 4u, c0_1, plus1);
-    }
-    if (m0 + 1u < params.m) {
-        let i = c0 + (m0 + 1u) * params.c_row;
-        put(i, n0 + 0u, c1_0, plus0);
-        put(i, n0 + 4u, c1_1, plus1);
-    }
-    if (m0 + 2u < params.m) {
-        let i = c0 + (m0 + 2u) * params.c_row;
-        put(i, n0 + 0u, c2_0, plus0);
-        put(i, n0 + 4u, c2_1, plus1);
-    }
-    if (m0 + 3u < params.m) {
-        let i = c0 + (m0 + 3u) * params.c_row;
-        put(i, n0 + 0u, c3_0, plus0);
-        put(i, n0 + 4u, c3_1, plus1);
-    }
-    if (m0 + 4u < params.m) {
-        let i = c0 + (m0 + 4u) * params.c_row;
-        put(i, n0 + 0u, c4_0, plus0);
-        put(i, n0 + 4u, c4_1, plus1);
-    }
-    if (m0 + 5u < params.m) {
-        let i = c0 + (m0 + 5u) * params.c_row;
-        put(i, n0 + 0u, c5_0, plus0);
-        put(i, n0 + 4u, c5_1, plus1);
-    }
-    if (m0 + 6u < params.m) {
-        let i = c0 + (m0 + 6u) * params.c_row;
-        put(i, n0 + 0u, c6_0, plus0);
-        put(i, n0 + 4u, c6_1, plus1);
-    }
-    if (m0 + 7u < params.m) {
-        let i = c0 + (m0 + 7u) * params.c_row;
-        put(i, n0 + 0u, c7_0, plus0);
-        put(i, n0 + 4u, c7_1, plus1);
+    for (var r = m0; r < min(m0 + 8u, params.m); r += 4u) {
+        if (r + 0u < params.m) {
+            let i = c0 + (r + 0u) * params.c_row;
+            put(i, n0 + 0u, c0_0, plus0);
+            put(i, n0 + 4u, c0_1, plus1);
+        }
+        if (r + 1u < params.m) {
+            let i = c0 + (r + 1u) * params.c_row;
+            put(i, n0 + 0u, c1_0, plus0);
+            put(i, n0 + 4u, c1_1, plus1);
+        }
+        if (r + 2u < params.m) {
+            let i = c0 + (r + 2u) * params.c_row;
+            put(i, n0 + 0u, c2_0, plus0);
+            put(i, n0 + 4u, c2_1, plus1);
+        }
+        if (r + 3u < params.m) {
+            let i = c0 + (r + 3u) * params.c_row;
+            put(i, n0 + 0u, c3_0, plus0);
+            put(i, n0 + 4u, c3_1, plus1);
+        }
+        c0_0 = c4_0;
+        c0_1 = c4_1;
+        c1_0 = c5_0;
+        c1_1 = c5_1;
+        c2_0 = c6_0;
+        c2_1 = c6_1;
+        c3_0 = c7_0;
+        c3_1 = c7_1;
     }
     for (var e = 0u; e < 16u; e++) {
         let r = e / 2u;
