@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,10 +33,12 @@ var (
 	ErrNoKernels = errors.New("it runs no kernels")
 )
 
+// Names are the names of devices that are no adapter's number.
+func Names() []string { return []string{AutoName, GPUName, CPUName} }
+
 // CheckName tells whether a name has the form of a device's, before anything is opened; errors are ErrName.
 func CheckName(name string) error {
-	switch name {
-	case AutoName, GPUName, CPUName:
+	if slices.Contains(Names(), name) {
 		return nil
 	}
 	if n, err := strconv.Atoi(name); err != nil || n < 0 {

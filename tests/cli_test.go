@@ -115,7 +115,7 @@ func small(steps int, out string, more ...string) []string {
 func checkpointIn(dir string) string { return filepath.Join(dir, xkd.CheckpointFile) }
 
 func TestCLIHelp(t *testing.T) {
-	for _, c := range []string{"", "train", "config", "config show", "config plot", "config check", "config diff", "probe", "retrieve", "embed", "export", "ablate", "devices", "check", "check step", "check golden", "bench", "bench op", "version"} {
+	for _, c := range []string{"", "train", "config", "config show", "config plot", "config check", "config diff", "probe", "retrieve", "embed", "export", "ablate", "devices", "check", "check step", "check golden", "bench", "bench op", "completion", "help", "man", "version"} {
 		r := xkdIn(t, "", append(strings.Fields(c), "--help")...)
 		r.succeeds(t)
 		assert.Contains(t, r.stdout, "Examples:\n  xkd", "help of %q", c)
@@ -130,6 +130,12 @@ func TestCLIUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, part string }{
 		{"trian", "did you mean `xkd train`"},
 		{"nonsense", "xkd --help"},
+		{"help nosuch", "no command \"nosuch\""},
+		{"help trian", "did you mean `xkd train`"},
+		{"help config nosuch", "`xkd config` has no command \"nosuch\""},
+		{"completion nosuch", "no shell \"nosuch\""},
+		{"completion bash x", "\"x\""},
+		{"man", "--out"},
 		{"train --stpes 3", "--stpes"},
 		{"train --steps three", "--steps"},
 		{"train --steps 0", "--steps 0"},
@@ -184,6 +190,7 @@ func TestCLIUsageErrors(t *testing.T) {
 		{"ablate --json --markdown", "one of them"},
 		{"ablate --label action", "--label is for files"},
 		{"check --op nonsense", "matmul"},
+		{"check --op matmul --op nonsense", "--op \"nonsense\""},
 		{"check steps", "check step"},
 		{"check step --batch 0", "--batch 0"},
 		{"check golden", "golden case"},
@@ -519,8 +526,9 @@ func TestCLICheck(t *testing.T) {
 	assert.Contains(t, r.stdout, "forward")
 	assert.Contains(t, r.stdout, "backward")
 	assert.Contains(t, r.stdout, "all within their limits")
-	r = xkdIn(t, "", "check", "--device", "cpu", "--op", "softmax", "--json")
+	r = xkdIn(t, "", "check", "--device", "cpu", "--op", "softmax", "--op", "gelu", "--json")
 	r.succeeds(t)
+	names := map[string]bool{}
 	var ops struct {
 		Results []struct {
 			Op   string
@@ -531,7 +539,9 @@ func TestCLICheck(t *testing.T) {
 	assert.NotEmpty(t, ops.Results)
 	for _, o := range ops.Results {
 		assert.True(t, o.Pass)
+		names[o.Op] = true
 	}
+	assert.Equal(t, map[string]bool{"softmax": true, "gelu": true}, names)
 }
 
 func TestCLICheckStep(t *testing.T) {

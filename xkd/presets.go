@@ -28,6 +28,12 @@ func Presets() []string { return slices.Sorted(maps.Keys(encoderSizes)) }
 // Variants names the variants.
 func Variants() []string { return []string{XKD, MAS, MATS} }
 
+// Refinements names the ways of refining the teachers' features.
+func Refinements() []string { return []string{RefineMean, RefineSoftmax, RefineNone} }
+
+// TeacherViews names the views that teachers may see.
+func TeacherViews() []string { return []string{TeacherGlobal, TeacherLocal0} }
+
 // warmUp is the recipe's share of steps in which rates and temperatures warm up: 30 of 800 epochs.
 const warmUp = 30.0 / 800
 

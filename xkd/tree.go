@@ -59,6 +59,16 @@ func walk(v reflect.Value, path string, visit func(path string, v reflect.Value,
 	}
 }
 
+// SettingPaths lists every setting's path, such as optimizer.lr, in the order in which they are printed.
+func SettingPaths() (paths []string) {
+	walk(reflect.ValueOf(Config{}), "", func(path string, _ reflect.Value, leaf bool) {
+		if leaf {
+			paths = append(paths, path)
+		}
+	})
+	return paths
+}
+
 // isLeaf reports whether a value stands on one line: ramps and courses do.
 func isLeaf(v reflect.Value) bool {
 	if v.Kind() != reflect.Struct {

@@ -116,8 +116,8 @@ func (c Config) validateNetwork() error {
 
 func (v *validator) network(c Config) {
 	v.oneOf("variant", c.Variant, Variants()...)
-	v.oneOf("model.refine", c.Model.Refine, RefineMean, RefineSoftmax, RefineNone)
-	v.oneOf("model.teacher_view", c.Model.TeacherView, TeacherGlobal, TeacherLocal0)
+	v.oneOf("model.refine", c.Model.Refine, Refinements()...)
+	v.oneOf("model.teacher_view", c.Model.TeacherView, TeacherViews()...)
 	v.within("train.batch", c.Train.Batch, 1, maxBatch)
 	for _, t := range []struct {
 		path string

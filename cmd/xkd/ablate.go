@@ -84,8 +84,8 @@ func (f *ablateFlags) options() (ablate.Options, error) {
 		return o, usagef("--out is empty: name a folder")
 	case f.asJSON && f.markdown:
 		return o, usagef("--json and --markdown: give one of them")
-	case parseTune(f.tune) != nil:
-		return o, parseTune(f.tune)
+	case oneOf("tune", f.tune) != nil:
+		return o, oneOf("tune", f.tune)
 	}
 	err := errors.Join(parseDevice(f.device), f.watching.check())
 	if err != nil {

@@ -20,9 +20,8 @@ func newBench() *cobra.Command {
 	var use []string
 	var tuning, compare string
 	cmd := &cobra.Command{
-		Use:    "bench",
-		Short:  "Time the training step",
-		Hidden: true,
+		Use:   "bench",
+		Short: "Time the training step",
 		Long: `Bench times training steps on one batch of generated clips, after a few steps that do not count because drivers
 compile in them. Preparing clips is not in the figures; reading the losses back is.
 
@@ -59,7 +58,7 @@ peak at multiply-adds. Both peaks are measured first.`,
 				return err
 			}
 			defer dev.Close()
-			if err := parseTune(tuning); err != nil {
+			if err := oneOf("tune", tuning); err != nil {
 				return err
 			}
 			if dev, err = tuned(ctx, dev, tuning, c, cmd.ErrOrStderr()); err != nil {

@@ -29,7 +29,8 @@ few timings counts.`,
   xkd bench op layernorm --case large --device cpu
   xkd bench op matmul --case large --json > before.json
   xkd bench op matmul --case large --compare before.json`,
-		Args: someArgs("an operation, such as matmul; `xkd check` lists them"),
+		Args:              someArgs("an operation, such as matmul; `xkd check` lists them"),
+		ValidArgsFunction: firstOf(kernelOps),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("give one operation, not %d", len(args))
@@ -71,6 +72,7 @@ few timings counts.`,
 	fl.StringVar(&dir, "shaders", "", shadersUsage)
 	fl.StringVar(&compare, "compare", "", "print how many times as long the document in this `file`, of --json, took")
 	fl.BoolVar(&asJSON, "json", false, "print one JSON document")
+	offer(cmd, "case", casesOf)
 	return cmd
 }
 

@@ -15,7 +15,8 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var device, name, shaders string
+	var device, shaders string
+	var names []string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -24,7 +25,7 @@ func newCheck() *cobra.Command {
 wrong, and compares with the reference in plain Go. The error is the normalised mean square error of the worst tensor. On a GPU, guard words round
 every tensor show whether a kernel has written outside its own. The exit code is 1 if anything fails.`,
 		Example: `  xkd check                  # the best adapter
-  xkd check --op matmul --device 1
+  xkd check --op matmul --op softmax --device 1
   xkd check --op softmax --shaders kernels/   # with kernels/softmax.wgsl in place of the built-in one
   xkd check step             # a whole training step, node by node
   xkd check golden tests/testdata/*.safetensors`,
@@ -34,10 +35,10 @@ every tensor show whether a kernel has written outside its own. The exit code is
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return checkOps(cmd, device, name, shaders, asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return checkOps(cmd, device, shaders, names, asJSON) },
 	}
 	cmd.Flags().StringVar(&device, "device", "gpu", deviceUsage)
-	cmd.Flags().StringVar(&name, "op", "", "check this `operation` alone")
+	cmd.Flags().StringArrayVar(&names, "op", nil, "check this `operation` alone; may be given again")
 	cmd.Flags().StringVar(&shaders, "shaders", "", shadersUsage)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.AddCommand(newCheckStep(), newCheckGolden())
@@ -61,19 +62,27 @@ type opReport struct {
 	Failure   string        `json:"failure,omitempty"`
 }
 
-func checkOps(cmd *cobra.Command, device, name, shaders string, asJSON bool) error {
-	ctx, stdout := cmd.Context(), cmd.OutOrStdout()
-	var ops []string
+// checkedOps names the operations that have cases to be checked.
+func checkedOps() (names []string) {
 	for _, o := range graph.Ops() {
 		if !o.View && len(o.Cases) > 0 {
-			ops = append(ops, o.Name)
+			names = append(names, o.Name)
 		}
 	}
-	if name != "" && !slices.Contains(ops, name) {
-		return usagef("--op %q: there are %s", name, strings.Join(ops, ", "))
+	return names
+}
+
+// checkOps checks the operations of these names, or all where there are none.
+func checkOps(cmd *cobra.Command, device, shaders string, names []string, asJSON bool) error {
+	ctx, stdout := cmd.Context(), cmd.OutOrStdout()
+	ops := checkedOps()
+	for _, name := range names {
+		if !slices.Contains(ops, name) {
+			return usagef("--op %q: there are %s", name, strings.Join(ops, ", "))
+		}
 	}
-	if name != "" {
-		ops = []string{name}
+	if len(names) > 0 {
+		ops = slices.DeleteFunc(ops, func(o string) bool { return !slices.Contains(names, o) })
 	}
 	dev, err := openWith(ctx, device, shaders, nil, cmd.ErrOrStderr())
 	if err != nil {
@@ -82,8 +91,10 @@ func checkOps(cmd *cobra.Command, device, name, shaders string, asJSON bool) err
 	defer dev.Close()
 	if !asJSON {
 		fmt.Fprintf(stdout, "device: %s\n", dev.Name())
-		if name != "" {
-			fmt.Fprintf(stdout, "%s: %s\n", name, formula(name))
+		if len(names) > 0 {
+			for _, o := range ops {
+				fmt.Fprintf(stdout, "%s: %s\n", o, formula(o))
+			}
 		}
 		fmt.Fprintln(stdout)
 	}

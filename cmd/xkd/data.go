@@ -39,8 +39,8 @@ func (f *dataFlags) add(cmd *cobra.Command) {
 func (f *dataFlags) options(spec views.Spec) (media.FolderOptions, error) {
 	opt := views.OptionsFor(spec)
 	switch {
-	case f.modality != "" && f.modality != xkd.Video.String() && f.modality != xkd.Audio.String():
-		return opt, usagef("--modality %q: give video or audio", f.modality)
+	case f.modality != "" && oneOf("modality", f.modality) != nil:
+		return opt, oneOf("modality", f.modality)
 	case f.fold < 1:
 		return opt, usagef("--fold %d: give 1 or more", f.fold)
 	case f.workers < 0:

@@ -63,7 +63,7 @@ func role(name string) (xkd.Role, error) {
 			return r, nil
 		}
 	}
-	return 0, usagef("--network %q: give student or teacher", name)
+	return 0, oneOf("network", name)
 }
 
 // modalityOf reads a --modality flag; empty is none in particular.

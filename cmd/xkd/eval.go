@@ -26,7 +26,8 @@ paper's figure. It says what of the set is missing. A protocol is a readable fil
 		Example: `  xkd eval esc50 --print
   xkd eval esc50 --root ESC-50/ --weights aud_student.pth.tar
   xkd eval esc50 --root sounds/ --weights runs/latest --limit 40 --epochs 5    # a try`,
-		Args: someArgs("a protocol: " + strings.Join(xkd.Protocols(), ", ")),
+		Args:              someArgs("a protocol: " + strings.Join(xkd.Protocols(), ", ")),
+		ValidArgsFunction: firstOf(xkd.Protocols),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("name one protocol, not %s", strings.Join(args, " and "))
@@ -98,14 +99,14 @@ func eval(cmd *cobra.Command, f *tuneFlags, p xkd.Protocol, from, root string, o
 		return err
 	}
 	var weights *xkd.Loaded
-	f.from = "scratch"
+	f.from = fromScratch
 	if from != "" {
 		if weights, err = xkd.LoadCheckpoint(checkpointAt(from), f.weights...); err != nil {
 			return err
 		}
 		defer weights.Close()
 		describeWeights(cmd.ErrOrStderr(), weights)
-		c, f.from = weights.Config, "weights"
+		c, f.from = weights.Config, fromWeights
 	}
 	whole := f.limit == 0 && f.epochs == 0 && only == 0
 	if f.epochs == 0 {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,12 +48,12 @@ func export(cmd *cobra.Command, f exportFlags, path string) error {
 	switch {
 	case err != nil:
 		return err
-	case !slices.Contains(xkd.ExportForms, f.to):
-		return usagef("--to %q: give %s", f.to, strings.Join(xkd.ExportForms, ", "))
+	case oneOf("to", f.to) != nil:
+		return oneOf("to", f.to)
 	case f.out == "":
 		return usagef("`xkd export` needs --out, such as --out video.onnx")
 	case f.modality != "" && modalityOf(f.modality) == nil:
-		return usagef("--modality %q: give video or audio", f.modality)
+		return oneOf("modality", f.modality)
 	}
 	l, err := xkd.LoadCheckpoint(checkpointAt(path), f.set...)
 	if err != nil {

@@ -49,7 +49,7 @@ two thirds and one. Progress, checkpoints and --resume are those of train.`,
 	fl.SortFlags = false
 	fl.String("data", "", "`path` of labelled clips: a folder, a list of files, shards or what xkd pack has written; or synthetic")
 	fl.StringVar(&f.modality, "modality", "", "video or audio")
-	fl.StringVar(&f.from, "from", "weights", "weights, or scratch for first weights of the same sizes")
+	fl.StringVar(&f.from, "from", fromWeights, "weights, or scratch for first weights of the same sizes")
 	fl.StringVar(&f.network, "network", "student", "`network` to begin with: student or teacher")
 	fl.BoolVar(&f.frozen, "frozen", false, "train the classifier alone: a linear probe")
 	fl.String("label", "", "`column` of labels.csv (default its first)")
@@ -102,14 +102,14 @@ func (f *tuneFlags) refuse(args []string) error {
 		return usagef("--resume goes on from the checkpoint in --out: leave out %s", args[0])
 	case !f.resume && len(args) == 0:
 		return usagef("name the weights to begin with, such as runs/latest; with --from scratch their sizes alone are taken")
-	case f.from != "weights" && f.from != "scratch":
-		return usagef("--from %q: give weights or scratch", f.from)
-	case !f.resume && f.modality != xkd.Video.String() && f.modality != xkd.Audio.String():
-		return usagef("--modality %q: give video or audio", f.modality)
+	case oneOf("from", f.from) != nil:
+		return oneOf("from", f.from)
+	case !f.resume && oneOf("modality", f.modality) != nil:
+		return oneOf("modality", f.modality)
 	case !f.resume && !f.cmd.Flags().Changed("data"):
 		return usagef("--data is missing: name a folder of labelled clips, or synthetic")
-	case f.network != xkd.Student.String() && f.network != xkd.Teacher.String():
-		return usagef("--network %q: give student or teacher", f.network)
+	case oneOf("network", f.network) != nil:
+		return oneOf("network", f.network)
 	}
 	if err := errors.Join(f.check(), f.watching.check()); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	}
 	defer t.Close()
 	from := f.from
-	if weights != nil && f.from == "weights" {
+	if weights != nil && f.from == fromWeights {
 		role := xkd.Student
 		if f.network == xkd.Teacher.String() {
 			role = xkd.Teacher

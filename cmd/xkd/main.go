@@ -48,10 +48,8 @@ func run(args []string, stdout, stderr io.Writer) (code int) {
 	}()
 	ctx, stop := interruptible(stderr)
 	defer stop()
-	root := newRoot()
+	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
 	switch {
@@ -145,7 +143,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 	}
 }
 
-func newRoot() *cobra.Command {
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "xkd",
 		Short: "Train and probe audio-visual networks without labels, on any GPU",
@@ -158,20 +156,18 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 		Version:           xkd.Revision(),
 		SilenceUsage:      true,
 		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		DisableAutoGenTag: true, // pages of the same revision are the same
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
 			}
-			hint := "see `xkd --help`"
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = fmt.Sprintf("did you mean `xkd %s`?", near[0])
-			}
-			return usagef("there is no command %q; %s", args[0], hint)
+			return noCommand(cmd, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		text := err.Error()
 		// What strconv adds to a bad value is for programmers.
@@ -182,8 +178,54 @@ any GPU that WebGPU reaches (Vulkan, Metal, Direct3D 12), and without one on the
 	})
 	bench := newBench()
 	bench.AddCommand(newBenchData(), newBenchOp())
-	root.AddCommand(newTrain(), newProbe(), newRetrieve(), newEmbed(), newExport(), newAblate(), newFinetune(), newEval(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newRuns(), newWatch(), newReport(), newCompare(), newVersion())
+	root.AddCommand(newTrain(), newProbe(), newRetrieve(), newEmbed(), newExport(), newAblate(), newFinetune(), newEval(), newConfig(), newIndex(), newPack(), newDevices(), newCheck(), newShader(), newPlan(), newTune(), bench, newViews(), newPlot(), newRuns(), newWatch(), newReport(), newCompare(), newVersion(), newMan())
+	root.SetHelpCommand(newHelp())
+	addCompletion(root)
+	complete(root)
 	return root
+}
+
+// noCommand refuses the name of a command that there is not.
+func noCommand(root *cobra.Command, name string) error {
+	hint := "see `xkd --help`"
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean `xkd %s`?", near[0])
+	}
+	return usagef("there is no command %q; %s", name, hint)
+}
+
+// newHelp is cobra's help command, but that it fails for a command that there is not.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Print the help of a command",
+		Long:    "Help prints what a command does, with examples and all its flags, as COMMAND --help does.",
+		Example: "  xkd help train\n  xkd help config show",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			of, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) == 0 {
+				for _, c := range of.Commands() {
+					if c.IsAvailableCommand() {
+						names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			switch {
+			case err != nil:
+				return usageError{err}
+			case len(rest) > 0 && of == cmd.Root():
+				return noCommand(of, rest[0])
+			case len(rest) > 0:
+				return usagef("`%s` has no command %q; see `%[1]s --help`", of.CommandPath(), rest[0])
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
 }
 
 // noArgs refuses arguments where a command takes flags alone.

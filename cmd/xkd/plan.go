@@ -63,7 +63,7 @@ func parseClass(name string) (graph.Class, error) {
 			return c, nil
 		}
 	}
-	return 0, usagef("--class %q: choose discrete, integrated or software", name)
+	return 0, oneOf("class", name)
 }
 
 // parseBytes reads a size such as 8GB; units are powers of ten, or of two with an i.

@@ -84,14 +84,12 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		return usagef("--c %v: give numbers above 0", f.cs)
 	case f.clips < 3:
 		return usagef("--clips %d: give 3 or more", f.clips)
-	case !slices.Contains([]string{"", xkd.Video.String(), xkd.Audio.String()}, f.modality):
-		return usagef("--modality %q: give video or audio", f.modality)
-	case f.network == xkd.Student.String():
-		opt.Role = xkd.Student
-	case f.network == xkd.Teacher.String():
-		opt.Role = xkd.Teacher
-	default:
-		return usagef("--network %q: give student or teacher", f.network)
+	case f.modality != "" && oneOf("modality", f.modality) != nil:
+		return oneOf("modality", f.modality)
+	}
+	var err error
+	if opt.Role, err = role(f.network); err != nil {
+		return err
 	}
 	if err := parseDevice(f.device); err != nil {
 		return err

@@ -27,7 +27,8 @@ tried by xkd check --shaders and xkd bench --shaders.`,
   xkd shader matmul --class discrete --variant T64
   xkd shader matmul --shape 2320,96 --shape 96,384
   xkd shader matmul --list     # its variants and cases`,
-		Args: someArgs("an operation, such as matmul; `xkd check` lists them"),
+		Args:              someArgs("an operation, such as matmul; `xkd check` lists them"),
+		ValidArgsFunction: firstOf(kernelOps),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("give one operation, not %d", len(args))
@@ -66,7 +67,34 @@ tried by xkd check --shaders and xkd bench --shaders.`,
 	fl.StringArrayVar(&shapes, "shape", nil, "for inputs of these `shapes`, one flag for each, such as 16,96, with the attributes of the case")
 	fl.StringVar(&dir, "shaders", "", shadersUsage)
 	fl.BoolVar(&list, "list", false, "print the operation's variants and cases instead")
+	offer(cmd, "variant", func(args []string) []string {
+		of, err := parseClass(class)
+		if err != nil || len(args) != 1 {
+			return nil
+		}
+		n, op, err := shaderNode(args[0], which, shapes)
+		if err != nil {
+			return nil
+		}
+		return op.VariantsOf(n, graph.Target{Class: of})
+	})
+	offer(cmd, "case", casesOf)
 	return cmd
+}
+
+// casesOf names the test cases of the operation that a command is given.
+func casesOf(args []string) (names []string) {
+	if len(args) != 1 {
+		return nil
+	}
+	op, _, err := operationCase(args[0], "", nil)
+	if err != nil {
+		return nil
+	}
+	for _, c := range op.Cases {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 func orNone(variants []string) string {
@@ -86,21 +114,22 @@ func shaderNode(name, which string, shapes []string) (n *graph.Node, op *graph.O
 	return n, op, err
 }
 
+// kernelOps names the operations that have kernels.
+func kernelOps() (names []string) {
+	for _, o := range graph.Ops() {
+		if o.Launch != nil {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
 // operationCase finds an operation with kernels, and one of its test cases, with other shapes where they are given.
 func operationCase(name, which string, shapes []string) (op *graph.Op, c graph.Case, err error) {
-	var names []string
-	for _, o := range graph.Ops() {
-		if o.Launch == nil {
-			continue
-		}
-		names = append(names, o.Name)
-		if o.Name == name {
-			op = o
-		}
+	if !slices.Contains(kernelOps(), name) {
+		return nil, c, usagef("there is no operation %q with kernels; there are %s", name, strings.Join(kernelOps(), ", "))
 	}
-	if op == nil {
-		return nil, c, usagef("there is no operation %q with kernels; there are %s", name, strings.Join(names, ", "))
-	}
+	op = graph.Ops()[slices.IndexFunc(graph.Ops(), func(o *graph.Op) bool { return o.Name == name })]
 	c = op.Cases[0]
 	if which != "" {
 		i := slices.IndexFunc(op.Cases, func(c graph.Case) bool { return c.Name == which })

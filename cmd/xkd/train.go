@@ -157,8 +157,8 @@ func (f *trainFlags) check() error {
 		return usagef("--save-every %d: give 1 or more", f.saveEvery)
 	case f.workers < 0:
 		return usagef("--workers %d: give 0 for one per core, or more", f.workers)
-	case f.cmd.Flags().Changed("tune") && parseTune(f.tune) != nil:
-		return parseTune(f.tune)
+	case f.cmd.Flags().Changed("tune") && oneOf("tune", f.tune) != nil:
+		return oneOf("tune", f.tune)
 	case f.out == "":
 		return usagef("--out is empty: name a folder")
 	}

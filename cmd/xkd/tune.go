@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -171,14 +170,6 @@ func firstMode(class graph.Class) string {
 		return tuneCached
 	}
 	return tuneFull
-}
-
-// parseTune checks a --tune flag.
-func parseTune(mode string) error {
-	if !slices.Contains([]string{tuneOff, tuneCached, tuneFull}, mode) {
-		return usagef("--tune %q: choose off, cached or full", mode)
-	}
-	return nil
 }
 
 // tuned gives the device with the kernels that --tune asks for. A device without kernels to choose from comes back as it is.

@@ -16,7 +16,7 @@ func TestTuneFirst(t *testing.T) {
 	require.Equal(t, tuneCached, firstMode(graph.Software))
 	require.Equal(t, tuneCached, tuneFirst(cpu.Device{}, false))
 	for _, mode := range []string{tuneOff, tuneCached, tuneFull} {
-		require.NoError(t, parseTune(mode))
+		require.NoError(t, oneOf("tune", mode))
 	}
-	require.ErrorContains(t, parseTune("never"), "choose off, cached or full")
+	require.ErrorContains(t, oneOf("tune", "never"), "give off, cached or full")
 }
