@@ -107,8 +107,8 @@ func (t *Trainer) Run(ctx context.Context, src media.Source, opt RunOptions) (s 
 			if err != nil {
 				return nil, err
 			}
-			defer l.Close()
-			if err := t.Resume(l); err != nil {
+			// Closed at once: Windows puts nothing in the place of an open file.
+			if err := errors.Join(t.Resume(l), l.Close()); err != nil {
 				return nil, err
 			}
 			keep.saved, was = t.done, l

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -103,7 +102,7 @@ func printJSON(w io.Writer, v any) error {
 // terminalWidth is the width of w where it is a terminal that can redraw a line.
 func terminalWidth(w io.Writer) (int, bool) {
 	f, ok := w.(*output)
-	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+	if !ok || !term.IsTerminal(int(f.Fd())) || !redraws(f.File) {
 		return 0, false
 	}
 	width, _, err := term.GetSize(int(f.Fd()))

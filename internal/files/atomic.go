@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -49,7 +50,7 @@ func Replace(path, previous string, write func(w io.Writer) error) (err error) {
 			return err
 		}
 	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
+	if err = rename(tmp.Name(), path); err != nil {
 		return err
 	}
 	SyncDir(filepath.Dir(path))
@@ -88,9 +89,23 @@ func keep(path, previous string) error {
 		return nil
 	}
 	if err != nil {
-		return os.Rename(path, previous)
+		return rename(path, previous)
 	}
-	return os.Rename(link, previous)
+	return rename(link, previous)
+}
+
+// patience is how long rename waits for readers.
+const patience = 5 * time.Second
+
+// rename gives a file the name of another, whose place it takes. Windows does not while a process has either open, as who
+// reads a checkpoint or looks for viruses has for a moment: then it is tried again.
+func rename(from, to string) error {
+	for until := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		err := os.Rename(from, to)
+		if err == nil || runtime.GOOS != "windows" || time.Now().After(until) {
+			return err
+		}
+	}
 }
 
 // SyncDir puts a folder's new names onto the disk. Not every file system can; the files stand anyway.

@@ -126,7 +126,12 @@ func own(f *os.File) (unlock func(), err error) {
 		return nil, err
 	}
 	return func() {
-		os.Remove(f.Name()) // before the lock goes, so that none is removed that another has taken
+		// It is removed before the lock goes, so that none is removed that another has taken. Windows removes no file that is
+		// open, here or elsewhere.
+		if runtime.GOOS == "windows" {
+			f.Close()
+		}
+		os.Remove(f.Name())
 		f.Close()
 	}, nil
 }

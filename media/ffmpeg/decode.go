@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -75,14 +76,14 @@ func Decode(ctx context.Context, in Place, p *Choice, span media.Span, f Format)
 // seconds of the span, and sound lies where the file's times put it, whatever changes in mid-stream. A damaged file serves as
 // far as it yields a frame and a sample of each wanted stream; nothing stands in for a span that has none.
 //
-// Where there are several, one process tries them all, since to start ffmpeg takes longer than to decode a few seconds. What
+// Where there are several, and a child may have as many outputs, one process tries them all, since to start ffmpeg takes longer than to decode a few seconds. What
 // does not succeed there at once is decoded again by a process of its own, so that no job depends on another.
 func DecodeAll(ctx context.Context, jobs []Job, f Format) []media.Loaded {
 	out := make([]media.Loaded, len(jobs))
 	var group []*decoding
 	var at []int
 	for i, j := range jobs {
-		if len(jobs) > 1 && !j.Of.fromStart {
+		if manyOutputs && len(jobs) > 1 && !j.Of.fromStart {
 			group, at = append(group, newDecoding(j, j.Of.lookbacks(j.Span)[0], f)), append(at, i)
 		}
 	}
@@ -168,12 +169,16 @@ func newDecoding(j Job, back float64, f Format) *decoding {
 
 // command is a run of ffmpeg as it grows.
 type command struct {
-	ins, outs []string
-	inputs    int
-	sinks     []func(io.Reader)
+	ins    []string
+	inputs int
+	outs   [][]string // the arguments of each output, but for its name
+	sinks  []func(io.Reader)
 }
 
-// run decodes what the spans need into each one's frames and wave, in one process.
+// manyOutputs tells whether a child may have more pipes than the standard ones; Windows lets it inherit no others.
+var manyOutputs = runtime.GOOS != "windows"
+
+// run decodes what the spans need into each one's frames and wave, in one process, or in one for each output.
 func run(ctx context.Context, all []*decoding, limit time.Duration) error {
 	args := []string{"-nostdin", "-hide_banner", "-loglevel", "error", "-filter_threads", "1", "-filter_complex_threads", "1"}
 	if !all[0].p.fromStart {
@@ -183,8 +188,33 @@ func run(ctx context.Context, all []*decoding, limit time.Duration) error {
 	for _, d := range all {
 		d.add(&c)
 	}
-	_, err := process{name: "ffmpeg", args: slices.Concat(args, c.ins, c.outs), limit: limit}.stream(ctx, c.sinks)
-	return err
+	args = append(args, c.ins...)
+	if manyOutputs {
+		for i, out := range c.outs {
+			args = append(append(args, out...), pipe(i))
+		}
+		_, err := process{name: "ffmpeg", args: args, limit: limit}.stream(ctx, c.sinks)
+		return err
+	}
+	var first error
+	for i, out := range c.outs {
+		started, err := process{name: "ffmpeg", args: slices.Concat(args, out, []string{pipe(0)}), limit: limit}.stream(ctx, c.sinks[i:i+1])
+		if first == nil {
+			first = err
+		}
+		if !started {
+			break
+		}
+	}
+	return first
+}
+
+// pipe names a child's output: standard output, then descriptor 3 and on.
+func pipe(i int) string {
+	if i == 0 {
+		return "pipe:1"
+	}
+	return fmt.Sprintf("pipe:%d", i+2)
 }
 
 // add adds the inputs and outputs that the decoding needs.
@@ -227,25 +257,17 @@ func (d *decoding) add(c *command) {
 		const pixel = "if(between(sar,1/16,16),sar,1)"
 		filter += fmt.Sprintf(",crop=w='max(1,if(gt(iw*%[1]s/ih,1.04*%[2]s),ih*%[2]s/%[1]s,iw))':h='max(1,if(lt(iw*%[1]s/ih,%[2]s/1.04),iw*%[1]s/%[2]s,ih))':exact=1,scale=%[3]d:%[4]d:flags=bilinear,format=rgb24[v%[5]d]",
 			pixel, shape, d.w, d.h, len(c.sinks))
-		c.outs = append(c.outs, "-filter_complex", filter, "-map", fmt.Sprintf("[v%d]", len(c.sinks)), "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-threads", "1", c.pipe())
+		c.outs = append(c.outs, []string{"-filter_complex", filter, "-map", fmt.Sprintf("[v%d]", len(c.sinks)), "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-pix_fmt", "rgb24", "-f", "nut", "-threads", "1"})
 		c.sinks = append(c.sinks, func(r io.Reader) { eachFrame(r, func(at float64, data []byte) { d.see(at-pad, data) }) })
 	}
 	if a := d.p.audio; a != nil {
 		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
 		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a%d]", soundInput, a.index, mended, downmix, d.f.Rate, decimal(soundShift), decimal(pad), decimal(pad+d.span.Seconds), len(c.sinks))
-		c.outs = append(c.outs, "-filter_complex", filter, "-map", fmt.Sprintf("[a%d]", len(c.sinks)), "-c:a", "pcm_f32le", "-f", "nut", c.pipe())
+		c.outs = append(c.outs, []string{"-filter_complex", filter, "-map", fmt.Sprintf("[a%d]", len(c.sinks)), "-c:a", "pcm_f32le", "-f", "nut"})
 		c.sinks = append(c.sinks, func(r io.Reader) {
 			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })
 		})
 	}
-}
-
-// pipe names the next output: standard output, then descriptor 3 and on.
-func (c *command) pipe() string {
-	if len(c.sinks) == 0 {
-		return "pipe:1"
-	}
-	return fmt.Sprintf("pipe:%d", len(c.sinks)+2)
 }
 
 // level brings samples into -1..1.
