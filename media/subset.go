@@ -19,6 +19,16 @@ func LabelsOf(src Source, i int) []int {
 	return nil
 }
 
+// Commonest is the share of the commonest label among the clips of a source: the accuracy of always naming it.
+func Commonest(src Source) float64 {
+	counts, most := map[int]int{}, 0
+	for i := range src.Len() {
+		counts[src.Label(i)]++
+		most = max(most, counts[src.Label(i)])
+	}
+	return float64(most) / float64(max(src.Len(), 1))
+}
+
 // Subset shows the clips of a source with the given indices, in their order.
 type Subset struct {
 	Of      Source

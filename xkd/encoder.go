@@ -94,9 +94,6 @@ func (e *Encoder) Dim() int { return e.features.Pooled.Shape[1] }
 // rowSize is the number of elements that a clip gives.
 func (e *Encoder) rowSize() int { return e.row.Shape[1:].Size() }
 
-// Bytes is the device memory held.
-func (e *Encoder) Bytes() int64 { return e.exec.Bytes() }
-
 // Close frees the device's memory.
 func (e *Encoder) Close() error { return e.exec.Close() }
 

@@ -139,7 +139,7 @@ func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints 
 	if own {
 		r.Folds = 1 + len(opt.Folds)
 	}
-	r.Chance = commonest(clips, used)
+	r.Chance = media.Commonest(media.Subset{Of: clips, Indices: used})
 	judge := judge{ctx: ctx, src: clips, used: used, splits: splits, trained: len(checkpoints), opt: opt}
 	for _, m := range []Modality{Video, Audio} {
 		if features[m] != nil {
@@ -221,16 +221,6 @@ func (j judge) pick(features [][]float64, at []int) (s svm.Set) {
 		}
 	}
 	return s
-}
-
-// commonest is the share of the commonest class among the clips used.
-func commonest(src media.Source, used []int) float64 {
-	counts, most := map[int]int{}, 0
-	for _, i := range used {
-		counts[src.Label(i)]++
-		most = max(most, counts[src.Label(i)])
-	}
-	return float64(most) / float64(len(used))
 }
 
 // unitRows gives copies of Euclidean length 1.

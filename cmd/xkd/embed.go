@@ -115,7 +115,7 @@ func embed(cmd *cobra.Command, f embedFlags, path string) error {
 		return err
 	}
 	e, err := xkd.Embed(ctx, dev, src, l, f.out, xkd.EmbedOptions{
-		Role: r, Modalities: modalityOf(modality), Tokens: f.tokens, Spans: f.spans, Batch: f.batch, Progress: clipsRead(stderr),
+		Role: r, Modalities: modalityOf(modality), Tokens: f.tokens, Spans: f.spans, Batch: f.batch, Progress: counted(stderr, clipsRead),
 	})
 	if err != nil {
 		if ctx.Err() != nil {

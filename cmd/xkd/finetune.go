@@ -207,12 +207,12 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	if err := f.report(stdout, w, s, c); err != nil || s.Stopped {
 		return nil, err
 	}
-	r, err := t.Test(ctx, dev, test, tested(stderr))
+	r, err := t.Test(ctx, dev, test, counted(stderr, "testing: %d of %d batches"))
 	if err != nil {
 		return nil, err
 	}
 	printBad(stderr, "unreadable", r.Bad)
-	return &testJSON{"test", c.Tune.Modality, c.Tune.Frozen, from, train.Len(), c.Tune.Classes, c.Tune.TestClips, c.Tune.TestCrops, r, chance(test), c.Tune.MultiLabel}, nil
+	return &testJSON{"test", c.Tune.Modality, c.Tune.Frozen, from, train.Len(), c.Tune.Classes, c.Tune.TestClips, c.Tune.TestCrops, r, media.Commonest(test), c.Tune.MultiLabel}, nil
 }
 
 // thinned takes so many clips, evenly over the source.
@@ -225,30 +225,6 @@ func thinned(src media.Source, n int) media.Source {
 		few.Indices = append(few.Indices, i*src.Len()/n)
 	}
 	return few
-}
-
-// tested draws a bar of the test on a terminal.
-func tested(stderr io.Writer) func(done, of int) {
-	if _, tty := terminalWidth(stderr); !tty {
-		return nil
-	}
-	return func(done, of int) {
-		fmt.Fprintf(stderr, "\r\x1b[Ktesting: %d of %d batches", done, of)
-		if done == of {
-			fmt.Fprint(stderr, "\r\x1b[K")
-		}
-	}
-}
-
-// chance is the accuracy of always naming the commonest class.
-func chance(src media.Source) float64 {
-	counts := map[int]int{}
-	most := 0
-	for i := range src.Len() {
-		counts[src.Label(i)]++
-		most = max(most, counts[src.Label(i)])
-	}
-	return float64(most) / float64(max(src.Len(), 1))
 }
 
 // openTuning opens labelled clips of the run's modality and divides them; the classes are entered into the configuration.

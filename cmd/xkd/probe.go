@@ -144,7 +144,7 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 		}
 		opt.Folds = append(opt.Folds, further)
 	}
-	opt.Progress = clipsRead(stderr)
+	opt.Progress = counted(stderr, clipsRead)
 	r, err := xkd.Probe(ctx, dev, src, checkpoints, opt)
 	if err != nil {
 		return err
@@ -156,13 +156,15 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 	return printProbe(cmd.OutOrStdout(), r, f)
 }
 
-// clipsRead shows on a terminal how many clips were read; elsewhere it is nil.
-func clipsRead(notes io.Writer) func(done, of int) {
+const clipsRead = "reading clips: %d of %d"
+
+// counted shows on a terminal how far something is, by a format with two numbers; elsewhere it is nil.
+func counted(notes io.Writer, format string) func(done, of int) {
 	if _, tty := terminalWidth(notes); !tty {
 		return nil
 	}
 	return func(done, of int) {
-		fmt.Fprintf(notes, "\r\x1b[Kreading clips: %d of %d", done, of)
+		fmt.Fprintf(notes, "\r\x1b[K"+format, done, of)
 		if done == of {
 			fmt.Fprint(notes, "\r\x1b[K")
 		}

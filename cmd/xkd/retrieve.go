@@ -76,7 +76,7 @@ func retrieve(cmd *cobra.Command, f retrieveFlags, path string) error {
 	if err != nil {
 		return err
 	}
-	found, err := xkd.Retrieve(ctx, dev, src, l, xkd.RetrieveOptions{Role: r, Clips: f.clips, Batch: f.batch, Progress: clipsRead(stderr)})
+	found, err := xkd.Retrieve(ctx, dev, src, l, xkd.RetrieveOptions{Role: r, Clips: f.clips, Batch: f.batch, Progress: counted(stderr, clipsRead)})
 	if err != nil {
 		return err
 	}

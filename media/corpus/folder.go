@@ -453,9 +453,6 @@ func (f *Folder) Classes() []string { return f.classes }
 // Duration is the length of the shorter wanted stream in seconds, 0 when the file does not tell.
 func (f *Folder) Duration(i int) float64 { return f.files[i].duration() }
 
-// Size is that of the clip's file in bytes.
-func (f *Folder) Size(i int) int64 { return f.files[i].stamp.size }
-
 // Modalities tells which streams are decoded.
 func (f *Folder) Modalities() (video, audio bool) { return f.opt.NeedVideo, f.opt.NeedAudio }
 
