@@ -266,3 +266,54 @@ func TestStreamsThatBeginLate(t *testing.T) {
 	require.ErrorIs(t, err, ffmpeg.ErrEmpty)
 	require.ErrorContains(t, err, "hole.mkv: no audio sample")
 }
+
+// Sound behind a hole stays where it is, however its time compares to the hole's beginning, and one block of a time far off
+// costs no more than itself: what it leaves is filled.
+func TestHolesInSound(t *testing.T) {
+	mediatest.NeedTools(t)
+	dir := t.TempDir()
+	make := func(name, sound string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		mediatest.FFmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x48:r=8:d=3", "-f", "lavfi", "-i", "sine=r=16000:d=3,asetnsamples=1024,volume=8", "-af", sound,
+			"-c:v", "mjpeg", "-c:a", "pcm_s16le", "file:"+path)
+		return path
+	}
+	make("holes.mkv", "aselect='between(t,0,0.127)+between(t,0.448,1.023)+gte(t,2.048)'")
+	apart := make("apart.mkv", "anull")
+	raw, err := os.ReadFile(apart)
+	require.NoError(t, err)
+	// The eleventh block of 2,048 bytes in track 2: the two bytes behind tell its time, in milliseconds.
+	head, at := []byte{0xa3, 0x48, 0x04, 0x82}, 0
+	for range 11 {
+		next := bytes.Index(raw[at:], head)
+		require.GreaterOrEqual(t, next, 0)
+		at += next + len(head)
+	}
+	raw[at] = 0x70
+	require.NoError(t, os.WriteFile(apart, raw, 0o644))
+	f, report, err := openFolder(context.Background(), dir, mediatest.Small(media.FolderOptions{WholeSeconds: 0.25}))
+	require.NoError(t, err)
+	require.Empty(t, report.Bad)
+	for i, silent := range [][][2]float64{nil, {{0.128, 0.448}, {1.024, 2.048}}} {
+		for _, span := range []media.Span{{Seconds: 3}, {Start: 0.25, Seconds: 2.5}} {
+			c, err := f.Load(context.Background(), i, span)
+			require.NoError(t, err)
+			require.InDelta(t, span.Seconds*16000, len(c.Wave), 1, "%s from %g s on", f.Name(i), span.Start)
+			for k := 0; k+160 <= len(c.Wave); k += 160 {
+				from, sum := span.Start+float64(k)/16000, 0.0
+				for _, v := range c.Wave[k : k+160] {
+					sum += math.Abs(float64(v))
+				}
+				heard, edge := true, false
+				for _, s := range silent {
+					heard = heard && (from+0.005 < s[0] || from+0.005 > s[1])
+					edge = edge || math.Abs(from+0.005-s[0]) < 0.01 || math.Abs(from+0.005-s[1]) < 0.01
+				}
+				if !edge {
+					require.Equal(t, heard, sum > 1, "%s: sound at %.3f s of a span from %g s on", f.Name(i), from, span.Start)
+				}
+			}
+		}
+	}
+}

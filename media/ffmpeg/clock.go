@@ -21,17 +21,17 @@ type clock struct {
 	timed   bool    // any packet has a time
 	sum     float64 // of the packets' durations
 
-	first, last, end float64
-	keyed            bool
-	firstKey, key    float64 // the first and the last keyframe
-	keyGap           float64
+	first, last   float64
+	length        float64 // of the last packet, by its time
+	keyed         bool
+	firstKey, key float64 // the first and the last keyframe
+	keyGap        float64
 
 	// Packets come in the order of decoding: a few wait here to be put in the order of their times.
-	waiting   []float64
-	shown     float64
-	any       bool
-	gap       float64
-	lastTimed float64 // length of the last packet, by its time
+	waiting []float64
+	shown   float64
+	any     bool
+	gap     float64
 
 	undisplayed bool // the first keyframe has a time of decoding and none of display
 
@@ -83,16 +83,15 @@ func (c *clock) add(p packet) {
 		return
 	}
 	if !c.timed {
-		c.timed, c.first, c.last, c.end = true, at, at, at
+		c.timed, c.first, c.last = true, at, at
 	}
-	if c.holed = c.holed || at > c.end+maxHole; c.holed {
+	if c.holed = c.holed || at > c.last+maxHole; c.holed {
 		c.packets--
 		return
 	}
 	c.first = min(c.first, at)
-	c.end = max(c.end, at+length)
 	if at >= c.last {
-		c.last, c.lastTimed = at, length
+		c.last, c.length = at, length
 	}
 	if strings.HasPrefix(p.Flags, "K") {
 		if c.keyed {
@@ -130,16 +129,36 @@ func (c *clock) tell(s *Stream) {
 		s.End, s.Untimed = micro(c.sum), true
 		return
 	}
-	s.Begin, s.End = c.first, micro(c.end)
-	if c.lastTimed == 0 && c.packets > 1 {
-		// The last packet does not tell its length: it is taken to be the usual one.
-		s.End = max(s.End, c.last+(c.last-c.first)/float64(c.packets-1))
-	}
+	s.Begin, s.End = c.first, micro(c.last+c.lastLength(s.Kind))
 	if s.Kind == "video" && c.keyed {
 		s.Begin = max(s.Begin, c.firstKey)
 		s.KeyGap = micro(max(c.keyGap, s.End-c.key))
 	}
 	s.Gap = micro(max(c.gap, s.End-c.last))
+}
+
+// longest is how long in seconds the last packet of sound may say that it is where no step between two packets is as long, and
+// alone how long one without others may be.
+const (
+	longest = 1
+	alone   = 10
+)
+
+// lastLength is how long the last packet is, in seconds. No packet behind it bears out what it says itself: that may be nothing,
+// or the distance to an end that a header puts before it, which as a number without sign is days. Then it is taken to be as
+// long as others are. A picture may be shown for long.
+func (c *clock) lastLength(kind string) float64 {
+	most := float64(maxHole)
+	if kind == "audio" {
+		most = longest
+	}
+	switch {
+	case c.packets < 2 && kind == "audio":
+		return min(c.length, alone)
+	case c.packets < 2 || c.length > 0 && c.length <= max(c.gap, most):
+		return c.length
+	}
+	return (c.last - c.first) / float64(c.packets-1)
 }
 
 // jumps tells whether a step between the times at which two packets of a stream are decoded is none that a recording
@@ -152,9 +171,17 @@ var joinable = map[string]bool{"mpegts": true, "mpeg": true, "ogg": true}
 
 // joiner puts the times of joined parts behind each other, as ffmpeg does when it decodes them.
 type joiner struct {
-	offset float64
-	next   map[int]float64 // by stream: when the next packet is decoded
+	offset  float64
+	streams map[int]*joined
 }
+
+// joined is where a stream of joined parts has got to, in seconds.
+type joined struct {
+	dts, next float64 // of the last packet, and of the next one
+	step      float64 // the longest between two packets
+}
+
+func newJoiner() joiner { return joiner{streams: map[int]*joined{}} }
 
 // move moves a packet of picture or sound to its time in the whole.
 func (j *joiner) move(p packet) packet {
@@ -163,14 +190,23 @@ func (j *joiner) move(p packet) packet {
 		return p
 	}
 	dts += j.offset
-	if next, ok := j.next[p.Stream]; ok {
-		if step := dts - next; jumps(step) {
-			j.offset -= step
-			dts -= step
-		}
+	s := j.streams[p.Stream]
+	if s == nil {
+		s = &joined{dts: dts, next: dts}
+		j.streams[p.Stream] = s
+	}
+	if step := dts - s.next; jumps(step) {
+		j.offset -= step
+		dts -= step
+	} else {
+		s.step = max(s.step, dts-s.dts)
 	}
 	length, _ := instant(p.Duration)
-	j.next[p.Stream] = dts + max(length, 0)
+	// A part's last packet may tell a wrong length, as lastLength has it, and its first ones may be headers, which last for nothing.
+	if s.step > 0 && length > 2*s.step+0.1 {
+		length = 0
+	}
+	s.dts, s.next = dts, dts+max(length, 0)
 	p.DTS = strconv.FormatFloat(dts, 'f', 6, 64)
 	if pts, ok := instant(p.PTS); ok {
 		p.PTS = strconv.FormatFloat(pts+j.offset, 'f', 6, 64)

@@ -262,7 +262,7 @@ func (d *decoding) add(c *command) {
 	}
 	if a := d.p.audio; a != nil {
 		d.wave = wave{rate: d.f.Rate, samples: int(d.span.Seconds*float64(d.f.Rate) + 0.5)}
-		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a%d]", soundInput, a.index, mended, downmix, d.f.Rate, decimal(soundShift), decimal(pad), decimal(pad+d.span.Seconds), len(c.sinks))
+		filter := fmt.Sprintf("[%d:%d]asetpts='%s',aformat=sample_fmts=fltp,%s,aresample=%d,asetpts='round(PTS+(%s)/TB)',atrim=start=%s:end=%s[a%d]", soundInput, a.index, a.mended(pad+d.span.Seconds-soundShift), downmix, d.f.Rate, decimal(soundShift), decimal(pad), decimal(pad+d.span.Seconds), len(c.sinks))
 		c.outs = append(c.outs, []string{"-filter_complex", filter, "-map", fmt.Sprintf("[a%d]", len(c.sinks)), "-c:a", "pcm_f32le", "-f", "nut"})
 		c.sinks = append(c.sinks, func(r io.Reader) {
 			eachFrame(r, func(at float64, data []byte) { d.wave.add(at-pad, a.level(media.SamplesOf(data))) })
@@ -291,15 +291,26 @@ var downmix = func() string {
 	return text
 }()
 
-// mended is the time of a block of samples. Where the rate changes, ffmpeg counts the last block before in ticks of the new
-// rate and reads them as those of the old: minutes off, in a long file. Such a block is put behind the one before it.
-var mended = func() string {
-	text := "ld(0)"
-	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000} {
-		text = fmt.Sprintf("if(lt(abs(ld(0)*SR/%d-ld(1)),0.05),ld(1),%s)", rate, text)
+// mended is the time of a block of samples, in a span that ends at the time given. A single block that is out of line, backwards
+// or past the end, is left out, so that it does not end the sound; any other step is a hole, behind which sound stays where it is.
+//
+// Where the rate of MPEG audio changes, ffmpeg counts the last block before in ticks of the new rate and reads them as those of
+// the old: minutes off, in a long file. Such a block is put behind the one before it. It is one, and fits to a container's rounding.
+//
+// Of the variables 0 is the block's own time, 1 when it is due, 2 the answer, and 3 when it is due if the one before was right.
+func (a *audioStream) mended(end float64) string {
+	text := fmt.Sprintf("if(lt(ld(0),ld(1))+gt(ld(0),%f),%g,ld(0))", end, leftOut)
+	if a.mpeg {
+		for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000} {
+			text = fmt.Sprintf("if(lt(abs(ld(0)*SR/%d-ld(1)),%g),ld(1),%s)", rate, early, text)
+		}
 	}
-	return "st(0,PTS*TB);st(2,if(eq(N,0)+lt(abs(ld(0)-ld(1)),0.1),ld(0)," + text + "));st(1,ld(2)+NB_SAMPLES/SR);round(ld(2)/TB)"
-}()
+	return fmt.Sprintf("st(0,PTS*TB);st(2,if(eq(N,0)+lt(abs(ld(0)-ld(1)),%[1]g)+lt(abs(ld(0)-ld(3)),%[1]g),ld(0),%[2]s));", holeSeconds, text) +
+		fmt.Sprintf("st(3,ld(0)+NB_SAMPLES/SR);st(1,if(eq(ld(2),%g),ld(1),ld(2))+NB_SAMPLES/SR);round(ld(2)/TB)", leftOut)
+}
+
+// leftOut is a time in seconds before that of any span.
+const leftOut = -media.MaxSeconds
 
 // eachFrame reads all frames of ffmpeg's output; their bytes are valid until the next. What is not understood ends it; the child's own end decides about errors.
 func eachFrame(r io.Reader, do func(at float64, data []byte)) {

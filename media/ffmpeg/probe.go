@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,7 @@ type audioStream struct {
 	in    *Place  // where it lies, nil for beside the video
 	zero  float64 // as Choice has it
 	scale float64 // by which samples are multiplied to lie in -1..1; 0 is 1
+	mpeg  bool    // MPEG audio, layer 1 to 3
 }
 
 // formats are the containers that are opened. Playlists, image sequences, devices and text that is
@@ -236,7 +238,7 @@ func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 		Start string `json:"start_time"`
 	}
 	clocks := map[int]*clock{}
-	join := joiner{next: map[int]float64{}}
+	join := newJoiner()
 	in := json.NewDecoder(r)
 	err := eachField(in, func(name string) error {
 		switch name {
@@ -461,7 +463,7 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 		p.video.turned = int(math.Abs(math.Round(video.Rotation/90)))%2 == 1
 	}
 	if audio != nil {
-		p.audio = &audioStream{index: audio.Index, zero: c.Start}
+		p.audio = &audioStream{index: audio.Index, zero: c.Start, mpeg: slices.Contains([]string{"mp1", "mp2", "mp3"}, audio.Codec)}
 		if audio.Changes {
 			p.Remarks = append(p.Remarks, fmt.Sprintf("its sample rate changes at %.1f s, and a bare stream does not tell when what follows is heard: that is left out", audio.End-c.Start))
 		}

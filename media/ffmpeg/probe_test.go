@@ -110,6 +110,11 @@ func TestRefusalsAreTyped(t *testing.T) {
 	var no Refusal
 	require.ErrorAs(t, err, &no)
 	require.NotContains(t, string(no), text.Path)
+	picture := Place{Path: filepath.Join(t.TempDir(), "picture.mp4")}
+	require.NoError(t, os.WriteFile(picture.Path, mediatest.PNGBomb(4), 0o644))
+	_, err = Probe(context.Background(), picture)
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, `not readable as media: it holds "png", which is none of the containers that are read`, string(no))
 	t.Setenv("PATH", "")
 	_, err = Probe(context.Background(), text)
 	require.ErrorIs(t, err, media.ErrTool)

@@ -137,9 +137,15 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 // source is what ffmpeg puts before a complaint, e.g. "[mov,mp4 @ 0x55d0]".
 var complaintSource = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] *)+`)
 
+// notRead is what ffmpeg says of a format that is not among formats, which it lists.
+var notRead = regexp.MustCompile(`^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist`)
+
 // line is the first complaint in one short line of printable text.
 func (b *boundedBuffer) line() string {
 	for line := range strings.Lines(string(b.buf)) {
+		if name := notRead.FindStringSubmatch(line); name != nil {
+			return fmt.Sprintf("it holds %q, which is none of the containers that are read", strings.TrimSuffix(name[1], "_pipe"))
+		}
 		line = strings.TrimSpace(complaintSource.ReplaceAllString(strings.TrimSpace(line), ""))
 		line = strings.Map(func(r rune) rune {
 			if r < ' ' || r == 0x7f || r == '\uFFFD' {

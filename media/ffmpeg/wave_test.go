@@ -64,13 +64,27 @@ func TestClock(t *testing.T) {
 	s = tell("video", `{"duration_time":"0.5"}`, `{"pts_time":"N/A","duration_time":"0.5"}`)
 	require.True(t, s.Untimed)
 	require.Equal(t, 1.0, s.End)
+	// What a last packet says of its length is believed where others bear it out.
+	steps := []string{`{"pts_time":"0","duration_time":"0.032"}`, `{"pts_time":"0.032","duration_time":"0.032"}`}
+	for _, x := range []struct {
+		kind, last string
+		end        float64
+	}{{"audio", "0.02", 0.084}, {"audio", "268435.4548", 0.096}, {"audio", "-0.001", 0.096}, {"audio", "2", 0.096}, {"video", "2", 2.064}, {"video", "47721", 0.096}} {
+		require.Equal(t, x.end, tell(x.kind, append(steps, `{"pts_time":"0.064","duration_time":"`+x.last+`"}`)...).End, "%s of %s s", x.kind, x.last)
+	}
+	require.Equal(t, 10.0, tell("audio", `{"pts_time":"0","duration_time":"268435"}`).End)
 
-	j := joiner{next: map[int]float64{}}
+	j := newJoiner()
 	var at []string
 	for _, dts := range []string{"1", "1.5", "100", "100.5", "0", "0.5"} {
 		at = append(at, j.move(packet{DTS: dts, Duration: "0.5"}).DTS)
 	}
 	require.Equal(t, []string{"1.000000", "1.500000", "2.000000", "2.500000", "3.000000", "3.500000"}, at)
+	j, at = newJoiner(), nil
+	for _, p := range []packet{{DTS: "0", Duration: "0.5"}, {DTS: "0.5", Duration: "268435"}, {DTS: "0", Duration: "0.5"}, {DTS: "0.5", Duration: "0.5"}} {
+		at = append(at, j.move(p).DTS)
+	}
+	require.Equal(t, []string{"0.000000", "0.500000", "0.500000", "1.000000"}, at, "a part's end does not move the next")
 }
 
 // Whatever comes in place of ffmpeg's output, reading it ends, without memory that was not sent.
