@@ -320,7 +320,9 @@ func (c Config) TuneFrom(m Modality, classes int) Config {
 		t.Head, t.Dropout, t.LayerDecay, t.Smoothing, t.Mixup, t.Cutmix = HeadClassifier, 0.5, 0.75, 0.1, 0.6, 0.5
 		t.TestCrops = 3
 		c.Optimizer.WeightDecay = 0.05
-		v.Global.Augment = views.VideoAug{Scale: [2]float64{0.2, 0.766}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Flip: 0.5, RandAugment: true, Erase: 0.25}
+		if c.Preset != "nano" { // it keeps those of its pretraining: in small frames, crops of a fifth and boxes of noise hide what moves
+			v.Global.Augment = views.VideoAug{Scale: [2]float64{0.2, 0.766}, Ratio: [2]float64{3.0 / 4, 4.0 / 3}, Flip: 0.5, RandAugment: true, Erase: 0.25}
+		}
 	} else {
 		t.LayerDecay = 0.65
 		c.Optimizer.WeightDecay = 0.005
