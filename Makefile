@@ -29,7 +29,7 @@ STAMP = $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo ablation pictures test test-quick test-all fuzz torture static lint bench check clean
+.PHONY: help setup build dist demo ablation pictures test test-quick test-all fuzz torture static lint bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ if [ "$$(uname -s)" = Linux ]; then
 	case $$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p) in *libvulkan.so.1*) ;; *) lacks "the Vulkan loader" libvulkan1 ;; esac
 	if [ -n "$${XKD_BROWSER:-}" ]; then
 		command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || lacks "Chromium" chromium
+	fi
+	if [ -n "$${XKD_MINGW:-}" ]; then
+		command -v x86_64-w64-mingw32-gcc >/dev/null || lacks "a C compiler for Windows" gcc-mingw-w64-x86-64
 	fi
 	if [ -n "$${XKD_HEADERS:-}" ]; then
 		[ -e /usr/include/vulkan/vk_layer.h ] || lacks "the headers of Vulkan" libvulkan-dev
@@ -88,6 +91,10 @@ setup: ## install what is missing (Debian, Ubuntu), or say what to install
 
 build: setup ## build bin/xkd
 	@go build $(STAMP) -o bin/xkd ./cmd/xkd
+
+dist: export XKD_MINGW = 1
+dist: setup ## build the release archives for Linux and Windows into dist/, the same bytes from the same revision
+	go run $(STAMP) ./cmd/dist
 
 demo: build ## train on generated clips and probe what was learnt, about 3 minutes on two cores
 	@rm -rf $(DEMO_OUT)
@@ -142,4 +149,4 @@ check: build ## compare the best adapter with the reference: operations, a step,
 	bin/xkd check golden tests/testdata/mini_*.safetensors
 
 clean: ## remove what make has built, and the demo's run
-	rm -rf bin $(DEMO_OUT)
+	rm -rf bin dist $(DEMO_OUT)

@@ -49,6 +49,7 @@ var allowed = map[string][]string{
 	"tune":            {"graph", "cpu", "gpu", "internal/files"},
 	"cmd/xkd": {"graph", "graph/op", "gpu", "device", "estimate", "tune", "media", "media/corpus", "media/pack", "media/synthetic", "media/views",
 		"draw", "record", "watch", "xkd", "check", "bench", "ablate"},
+	"cmd/dist": {"internal/files"},
 	// What a program of a user looks like.
 	"examples/pretrain": {"device", "media", "media/corpus", "media/synthetic", "media/views", "xkd"},
 	"examples/classify": {"device", "media/corpus", "xkd"},
