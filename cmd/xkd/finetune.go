@@ -190,11 +190,11 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	defer t.Close()
 	from := f.from
 	if weights != nil && f.from == fromWeights {
-		role := xkd.Student
-		if f.network == xkd.Teacher.String() {
-			role = xkd.Teacher
+		r, err := role(f.network)
+		if err != nil {
+			return nil, err
 		}
-		if err := t.Begin(weights, role); err != nil {
+		if err := t.Begin(weights, r); err != nil {
 			return nil, err
 		}
 		from = weights.Path
