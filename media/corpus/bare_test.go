@@ -78,6 +78,35 @@ func TestBareStreamThatChanges(t *testing.T) {
 	}
 }
 
+// Where another recording lies behind the first one's end, in a container that tells nothing of it, that is said.
+func TestRecordingsBehindEachOther(t *testing.T) {
+	mediatest.NeedTools(t)
+	dir, parts := t.TempDir(), t.TempDir()
+	one := func(name string, args ...string) string {
+		path := filepath.Join(parts, name)
+		mediatest.Seconds(t, path, 3, args...)
+		return path
+	}
+	pcm := []string{"-vn", "-c:a", "pcm_s16le"}
+	mp4, mkv, wav := one("a.mp4", h264...), one("a.mkv", h264...), one("a.wav", pcm...)
+	ogg, other := one("a.ogg", "-vn", "-c:a", "libvorbis"), one("b.ogg", "-vn", "-c:a", "libopus")
+	joinFiles(t, filepath.Join(dir, "two.mp4"), mp4, mp4)
+	joinFiles(t, filepath.Join(dir, "two.mkv"), mkv, mkv)
+	joinFiles(t, filepath.Join(dir, "two.wav"), wav, wav)
+	joinFiles(t, filepath.Join(dir, "changes.ogg"), ogg, other)
+	f, report, err := openFolder(context.Background(), dir, mediatest.Small(media.FolderOptions{NeedAudio: true}))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"two.mkv": "its times begin again at 3.0 s, as where recordings are written behind each other: make a file of each"}, mediatest.Reasons(report))
+	remarks := mediatest.Reasons(&media.Report{Bad: report.Remarks})
+	require.Len(t, remarks, 3)
+	for name, remark := range remarks {
+		require.Contains(t, remark, "kB are not read, for nothing before them tells of them", name)
+	}
+	for i := range f.Len() {
+		require.InDelta(t, 3, f.Duration(i), 0.1, f.Name(i))
+	}
+}
+
 // A few packets hours behind all others do not make a file last for hours: it ends where they begin to be missed, which is said.
 func TestHolesOfHours(t *testing.T) {
 	mediatest.NeedTools(t)

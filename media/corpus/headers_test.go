@@ -67,6 +67,7 @@ func TestHeadersThatAreWrong(t *testing.T) {
 	for sound, all := range map[bool][]made{
 		true: {
 			{"long.wav", []string{"-bitexact"}, at("data", 4, little, huge)},
+			{"short.wav", []string{"-bitexact"}, at("data", 4, little, uint32(30000))},
 			{"zero.wav", []string{"-bitexact"}, at("data", 4, little, uint32(0))},
 			{"zero.flac", []string{"-sample_fmt", "s16"}, at("fLaC", 21, big, [5]byte{0xf0})}, // the number of bits stays
 			{"long.au", nil, at(".snd", 8, big, uint32(math.MaxUint32))},

@@ -40,7 +40,7 @@ type indexEntry struct {
 }
 
 // indexVersion is that of the entries: those of another are asked about again.
-const indexVersion = 4
+const indexVersion = 5
 
 // autoIndex is the number of files asked about from which the answers are kept without being told:
 // asking about a thousand takes most of a minute on a small machine.

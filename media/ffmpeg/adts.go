@@ -83,15 +83,11 @@ func ended(err error) error {
 
 // endAtChange lets a bare AAC stream end where its rate changes.
 func (c *Contents) endAtChange(in Place) error {
-	f, err := files.OpenRegular(in.Path)
+	r, closeFile, err := in.open()
 	if err != nil {
-		return files.Cause(err)
+		return err
 	}
-	defer f.Close()
-	var r io.Reader = f
-	if in.Size > 0 {
-		r = io.NewSectionReader(f, in.At, in.Size)
-	}
+	defer closeFile()
 	at, changes, err := adtsChange(r)
 	if err != nil || !changes {
 		return files.Cause(err)

@@ -18,7 +18,7 @@ import (
 // peak runs a tool as process does and gives the memory it took at most, in bytes.
 func peak(t *testing.T, path string) int64 {
 	t.Helper()
-	cmd := exec.Command("ffprobe", append([]string{"-v", "quiet"}, Place{Path: path}.args()...)...)
+	cmd := exec.Command("ffprobe", append([]string{"-v", "quiet"}, Place{Path: path}.args(false)...)...)
 	_ = cmd.Run()
 	use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	require.True(t, ok)

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,19 @@ type packet struct {
 	PTS      string `json:"pts_time"`
 	DTS      string `json:"dts_time"`
 	Duration string `json:"duration_time"`
+	Size     string
+	Pos      string // where in the file it lies
 	Flags    string
+}
+
+// end is where in the file the packet ends; 0 where that is not told.
+func (p packet) end() int64 {
+	at, err := strconv.ParseInt(p.Pos, 10, 64)
+	size, sizeErr := strconv.ParseInt(p.Size, 10, 64)
+	if err != nil || sizeErr != nil || at < 0 || size < 0 || size > math.MaxInt64-at {
+		return 0
+	}
+	return at + size
 }
 
 // clock measures a stream on its packets.
@@ -37,7 +50,10 @@ type clock struct {
 
 	holed bool // nothing comes for so long that what follows is not believed
 
-	joints   int // places where the times of decoding jump
+	joints   int     // places where the times of decoding jump
+	jumped   bool    // they did at the last packet
+	again    bool    // they have begun anew, as those of another recording do
+	until    float64 // where they do
 	decoding float64
 	decoded  bool
 }
@@ -54,7 +70,12 @@ func (c *clock) add(p packet) {
 	if at, ok := instant(p.DTS); ok {
 		if c.decoded && jumps(at-c.decoding) {
 			c.joints++
+			// One packet with a time of its own is an error that comes and goes.
+			if !c.again && !c.jumped && at < c.decoding-restart && at < c.first+restart {
+				c.again, c.until = true, c.decoding
+			}
 		}
+		c.jumped = c.decoded && jumps(at-c.decoding)
 		c.decoded, c.decoding = true, at
 	}
 	// Those that an edit list cuts away are decoded for the sake of others alone.
@@ -164,6 +185,9 @@ func (c *clock) lastLength(kind string) float64 {
 // jumps tells whether a step between the times at which two packets of a stream are decoded is none that a recording
 // makes: its parts were joined, each with its own times. ffmpeg counts the same.
 func jumps(step float64) bool { return step < -0.1 || step > 10 }
+
+// restart is by how many seconds times go back where another recording begins; a recorder's slip is less.
+const restart = 1
 
 // joinable are the containers, by the first of their names, whose parts may be joined as files are, and in which ffmpeg
 // puts the parts' times behind each other.

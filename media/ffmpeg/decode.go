@@ -226,21 +226,21 @@ func (d *decoding) add(c *command) {
 	if d.p.video != nil {
 		pad += math.Ceil(d.p.video.gap)
 	}
-	input := func(in Place, zero float64) (shift float64, number int) {
+	input := func(in Place, zero float64, past bool) (shift float64, number int) {
 		if d.p.fromStart {
 			zero = 0 // ffmpeg counts from the beginning and puts the parts behind each other
 		}
 		if d.back >= 0 && zero+d.span.Start-d.back > 0 {
 			c.ins = append(c.ins, "-seek_timestamp", "1", "-noaccurate_seek", "-ss", decimal(zero+d.span.Start-d.back))
 		}
-		c.ins = append(append(c.ins, "-threads", "1"), in.args()...)
+		c.ins = append(append(c.ins, "-threads", "1"), in.args(past)...)
 		c.inputs++
 		return pad - zero - d.span.Start, c.inputs - 1
 	}
-	shift, first := input(d.in, d.p.zero)
+	shift, first := input(d.in, d.p.zero, d.p.audio != nil && d.p.audio.in == nil && d.p.audio.past)
 	soundShift, soundInput := shift, first
 	if a := d.p.audio; a != nil && a.in != nil {
-		soundShift, soundInput = input(*a.in, a.zero)
+		soundShift, soundInput = input(*a.in, a.zero, a.past)
 	}
 	if v := d.p.video; v != nil {
 		d.w, d.h = v.shape(d.f.Size)

@@ -64,7 +64,7 @@ func (c *Contents) listen(ctx context.Context, in Place) error {
 			if s == nil || others == 0 {
 				break
 			}
-			why, err := in.try(ctx, s)
+			why, err := in.try(ctx, s, c.Past)
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ func (c *Contents) listen(ctx context.Context, in Place) error {
 		}
 	}
 	if s, _, _ := c.track("audio"); s != nil && strings.HasPrefix(s.Codec, "pcm_f") {
-		level, err := in.measure(ctx, s)
+		level, err := in.measure(ctx, s, c.Past)
 		if err != nil {
 			return err
 		}
@@ -85,8 +85,8 @@ func (c *Contents) listen(ctx context.Context, in Place) error {
 }
 
 // try decodes the beginning of a stream and says why it cannot, empty where it can.
-func (p Place) try(ctx context.Context, s *Stream) (why string, err error) {
-	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"}, p.args()...)
+func (p Place) try(ctx context.Context, s *Stream, past bool) (why string, err error) {
+	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"}, p.args(past)...)
 	args = append(args, "-map", "0:"+strconv.Itoa(s.Index))
 	if s.Kind == "video" {
 		args = append(args, "-frames:v", "1", "-vf", "scale=8:8", "-pix_fmt", "gray", "-f", "rawvideo")
@@ -106,8 +106,8 @@ func (p Place) try(ctx context.Context, s *Stream) (why string, err error) {
 }
 
 // measure reads all of a stream's samples.
-func (p Place) measure(ctx context.Context, s *Stream) (*Level, error) {
-	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"}, p.args()...)
+func (p Place) measure(ctx context.Context, s *Stream, past bool) (*Level, error) {
+	args := append([]string{"-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"}, p.args(past)...)
 	args = append(args, "-map", "0:"+strconv.Itoa(s.Index), "-f", "f32le", "-c:a", "pcm_f32le", "pipe:1")
 	level := &Level{}
 	_, err := process{name: "ffmpeg", args: args, limit: p.timeLimit()}.stream(ctx, []func(io.Reader){func(r io.Reader) { level.read(r) }})

@@ -27,15 +27,21 @@ const maxAlloc = 1 << 29
 
 // args are the arguments that name the place as an input: never an option, a protocol other than
 // file, or a playlist that names other files. They bound what its headers can make the tools allocate.
-func (p Place) args() []string {
+//
+// With past, the length that a WAV's header tells is not believed.
+func (p Place) args(past bool) []string {
 	protocols := "file"
 	if p.Size > 0 {
 		protocols = "file,subfile"
 	}
-	return []string{
+	args := []string{
 		"-max_alloc", strconv.Itoa(maxAlloc), "-max_pixels", strconv.Itoa(maxPixels),
-		"-protocol_whitelist", protocols, "-format_whitelist", formats, "-i", p.url(),
+		"-protocol_whitelist", protocols, "-format_whitelist", formats,
 	}
+	if past {
+		args = append(args, "-f", "wav", "-ignore_length", "1")
+	}
+	return append(args, "-i", p.url())
 }
 
 // unnamed is a tool's complaint without the place, which the text round it names; another error is as it was.

@@ -58,6 +58,7 @@ type audioStream struct {
 	zero  float64 // as Choice has it
 	scale float64 // by which samples are multiplied to lie in -1..1; 0 is 1
 	mpeg  bool    // MPEG audio, layer 1 to 3
+	past  bool    // as Contents has it
 }
 
 // formats are the containers that are opened. Playlists, image sequences, devices and text that is
@@ -74,11 +75,16 @@ type Contents struct {
 	Start   float64  `json:"start,omitempty"`  // the file's own time at its beginning, seconds
 	Streams []Stream `json:"streams,omitempty"`
 	Joints  int      `json:"joints,omitempty"` // where recordings were joined, each with its own times; those of streams run on
+	Past    bool     `json:"past,omitempty"`   // a WAV whose samples go on behind the length that its header tells
+	Unread  int64    `json:"unread,omitempty"` // bytes behind the last packet, where they are many
+
+	read  int64 // where the last packet ends, in bytes
+	again error // the times of a stream begin again
 }
 
 // InRange tells whether all figures lie within the ranges of those that Probe gives.
 func (c *Contents) InRange() bool {
-	if len(c.Streams) > maxStreams || len(c.Format) > maxWord || !inTime(c.Start) || c.Joints < 0 || c.Joints > maxPackets {
+	if len(c.Streams) > maxStreams || len(c.Format) > maxWord || !inTime(c.Start) || c.Unread < 0 || c.Joints < 0 || c.Joints > maxPackets {
 		return false
 	}
 	for i := range c.Streams {
@@ -151,13 +157,17 @@ type Stream struct {
 // Probe runs ffprobe on the place and reads all its packets. The error says in one line, without the path, why there are no
 // contents; it is a Refusal when that lies in the file.
 func Probe(ctx context.Context, in Place) (Contents, error) {
+	past, err := in.soundPastHeader()
+	if err != nil {
+		return Contents{}, err
+	}
 	args := append([]string{"-v", "error", "-of", "json=c=1", "-show_entries",
 		"format=format_name,start_time:stream=index,codec_type,codec_name,width,height,sample_rate,channels,has_b_frames,avg_frame_rate,sample_aspect_ratio:" +
 			"stream_tags=rotate:stream_disposition=default,attached_pic,timed_thumbnails,still_image:stream_side_data=rotation:" +
-			"packet=stream_index,pts_time,dts_time,duration_time,flags"}, in.args()...)
+			"packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags"}, in.args(past)...)
 	var c Contents
 	var readErr error
-	_, err := process{name: "ffprobe", args: args, limit: in.timeLimit()}.stream(ctx, []func(io.Reader){func(r io.Reader) {
+	_, err = process{name: "ffprobe", args: args, limit: in.timeLimit()}.stream(ctx, []func(io.Reader){func(r io.Reader) {
 		c, readErr = readProbe(r, nil)
 		_, _ = io.Copy(io.Discard, r)
 	}})
@@ -181,7 +191,13 @@ func Probe(ctx context.Context, in Place) (Contents, error) {
 		return Contents{}, Refusal("not readable as media: " + in.unnamed(err).Error())
 	case readErr != nil:
 		return Contents{}, Refusal(readErr.Error())
+	case c.again != nil:
+		return Contents{}, Refusal(c.again.Error())
 	}
+	if err := c.seeUnread(in); err != nil {
+		return Contents{}, err
+	}
+	c.Past = past
 	if c.Format == "aac" {
 		if err := c.endAtChange(in); err != nil {
 			return Contents{}, err
@@ -239,6 +255,7 @@ func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 	}
 	clocks := map[int]*clock{}
 	join := newJoiner()
+	read := int64(0)
 	in := json.NewDecoder(r)
 	err := eachField(in, func(name string) error {
 		switch name {
@@ -252,6 +269,7 @@ func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 				if err := in.Decode(&p); err != nil {
 					return err
 				}
+				read = max(read, p.end())
 				if joined[p.Stream] {
 					p = join.move(p)
 				}
@@ -273,7 +291,8 @@ func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 	if err != nil {
 		return Contents{}, fmt.Errorf("ffprobe's answer is not understood: %w", err)
 	}
-	c := Contents{Format: format.Name}
+	c := Contents{Format: format.Name, read: read}
+	container, _, _ := strings.Cut(c.Format, ",")
 	start, known := instant(format.Start)
 	for _, s := range streams {
 		d := s.Disposition
@@ -303,6 +322,9 @@ func readProbe(r io.Reader, joined map[int]bool) (Contents, error) {
 			}
 			if joined == nil && (out.Kind == "video" || out.Kind == "audio") {
 				c.Joints += k.joints
+				if k.again && c.again == nil && !joinable[container] {
+					c.again = errAgain(k.until)
+				}
 			}
 			if !known || out.Begin < start && !out.Cover {
 				start, known = out.Begin, true
@@ -463,7 +485,7 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 		p.video.turned = int(math.Abs(math.Round(video.Rotation/90)))%2 == 1
 	}
 	if audio != nil {
-		p.audio = &audioStream{index: audio.Index, zero: c.Start, mpeg: slices.Contains([]string{"mp1", "mp2", "mp3"}, audio.Codec)}
+		p.audio = &audioStream{index: audio.Index, zero: c.Start, past: c.Past, mpeg: slices.Contains([]string{"mp1", "mp2", "mp3"}, audio.Codec)}
 		if audio.Changes {
 			p.Remarks = append(p.Remarks, fmt.Sprintf("its sample rate changes at %.1f s, and a bare stream does not tell when what follows is heard: that is left out", audio.End-c.Start))
 		}
@@ -473,6 +495,12 @@ func (c Contents) Pick(needVideo, needAudio bool) (*Choice, error) {
 				p.Remarks = append(p.Remarks, text)
 			}
 		}
+	}
+	if c.Past {
+		p.Remarks = append(p.Remarks, "its sound goes on behind the end that its header tells: all of it is read")
+	}
+	if c.Unread > 0 {
+		p.Remarks = append(p.Remarks, c.unread())
 	}
 	if p.fromStart {
 		p.Remarks = append(p.Remarks, "recordings joined into one, each with its own times: they follow each other, and every span is decoded from the file's beginning")
