@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sort"
+	"strconv"
 
 	"goxkd/internal/files"
 	"goxkd/xkd"
@@ -26,23 +27,46 @@ type Curve struct {
 	count  int
 }
 
+// MarshalJSON writes six digits of each value, which is what is drawn; all curves of a long run are megabytes.
+func (c Curve) MarshalJSON() ([]byte, error) {
+	b := make([]byte, 0, 32+16*len(c.Steps))
+	b = append(b, `{"steps":[`...)
+	for i, s := range c.Steps {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(s), 10)
+	}
+	b = append(b, `],"values":[`...)
+	for i, v := range c.Values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if v-v != 0 {
+			b = append(b, "null"...) // JSON has no such number, and a curve a gap
+		} else {
+			b = strconv.AppendFloat(b, v, 'g', 6, 64)
+		}
+	}
+	return append(b, "]}"...), nil
+}
+
 func (c *Curve) add(step int, v float64) (thinned bool) {
 	c.stride = max(c.stride, 1)
 	c.sum += v
 	if c.count++; c.count < c.stride {
 		return false
 	}
+	if len(c.Steps) == MaxPoints {
+		for i := range MaxPoints / 2 {
+			c.Steps[i], c.Values[i] = c.Steps[2*i+1], (c.Values[2*i]+c.Values[2*i+1])/2
+		}
+		c.Steps, c.Values, c.stride = c.Steps[:MaxPoints/2], c.Values[:MaxPoints/2], 2*c.stride
+		return true // what has been summed up is half of the next point
+	}
 	c.Steps, c.Values = append(c.Steps, step), append(c.Values, c.sum/float64(c.count))
 	c.sum, c.count = 0, 0
-	if len(c.Steps) < MaxPoints {
-		return false
-	}
-	half := len(c.Steps) / 2
-	for i := range half {
-		c.Steps[i], c.Values[i] = c.Steps[2*i+1], (c.Values[2*i]+c.Values[2*i+1])/2
-	}
-	c.Steps, c.Values, c.stride = c.Steps[:half], c.Values[:half], 2*c.stride
-	return true
+	return false
 }
 
 // after are the points of later steps.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
@@ -33,6 +35,37 @@ func appendSteps(t *testing.T, folder string, from, to int) {
 	w := bufio.NewWriter(f)
 	for s := from; s <= to; s++ {
 		require.NoError(t, json.NewEncoder(w).Encode(xkd.Metric{Step: s, Losses: map[string]float32{"loss": 1 + 1/float32(s)}, LR: 1e-3}))
+	}
+	require.NoError(t, w.Flush())
+	require.NoError(t, f.Close())
+}
+
+// appendFull adds lines with all figures that a run writes, as often as it writes them.
+func appendFull(t *testing.T, folder string, from, to int) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(folder, xkd.MetricsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	require.NoError(t, err)
+	w := bufio.NewWriter(f)
+	for s := from; s <= to; s++ {
+		m := xkd.Metric{Step: s, LR: 1e-3, Losses: map[string]float32{}, Values: map[string]float64{"weight_decay": 0.3, "clips_per_second": 80, "steps_per_second": 5, "waiting": 0.01}}
+		noisy := func(k int) float64 { return 1 + math.Exp(-float64(s)/2000) + 0.1*math.Sin(float64(s*(k+7))) }
+		for k, name := range xkd.LossNames {
+			m.Losses[name] = float32(noisy(k))
+		}
+		for k, modality := range []string{"_video", "_audio"} {
+			for _, name := range []string{"gradient", "ema", "temperature"} {
+				m.Values[name+modality] = noisy(k)
+			}
+			if s%10 == 0 {
+				for _, name := range []string{"entropy", "information", "divergence", "rank", "deviation", "centre", "centre_drift"} {
+					m.Values[name+modality] = noisy(k)
+				}
+			}
+			if s%500 == 0 {
+				m.Values[xkd.HeldPrefix+"knn"+modality] = noisy(k) / 3
+			}
+		}
+		require.NoError(t, json.NewEncoder(w).Encode(m))
 	}
 	require.NoError(t, w.Flush())
 	require.NoError(t, f.Close())
@@ -122,11 +155,86 @@ func TestPageInBrowser(t *testing.T) {
 	}
 }
 
+// The page holds as many points as a curve can have, in all its panels, and answers: hovering, choosing a part and going back to the whole, while
+// lines arrive. How long frames take is logged (docs/watch.md), and not asked for: it is the machine's.
+func TestPageHoldsManyPoints(t *testing.T) {
+	if !long() {
+		t.Skip("a page of 10,000 points a curve takes a minute: make test-all looks at it")
+	}
+	b := openTab(t, 5*time.Minute, chromedp.WindowSize(1200, 900))
+	dir := t.TempDir()
+	run := filepath.Join(dir, "run")
+	require.NoError(t, os.Mkdir(run, 0o755))
+	appendFull(t, run, 1, record.MaxPoints)
+	address := serveRuns(t, dir, "run")
+	b.do(chromedp.Navigate(address))
+	b.until(`charts.size > 20 && charts.get('Loss').plot`)
+	in[bool](b, `(() => { window.frames_ = []; window.long_ = []; let last = performance.now();
+		const tick = () => { const now = performance.now(); frames_.push(now - last); last = now; requestAnimationFrame(tick); }; requestAnimationFrame(tick);
+		new PerformanceObserver(l => l.getEntries().forEach(e => long_.push(e.duration))).observe({type: 'longtask'}); return true; })()`)
+	begin := func() { in[bool](b, `(frames_.length = long_.length = 0, true)`) }
+	end := func(what string) {
+		f := in[[]float64](b, `(f => [f.length, f[f.length >> 1], f[Math.floor(f.length * .95)], f.at(-1), f.filter(v => v > 50).length])(frames_.slice(1).sort((a, b) => a - b))`)
+		t.Logf("%s: %.0f frames; median %.0f ms, 95 %% within %.0f, longest %.0f; %.0f above 50 ms; tasks above 50 ms: %.0f", what, f[0], f[1], f[2], f[3], f[4], in[[]float64](b, `long_`))
+	}
+	box := in[[]float64](b, `(r => [r.x, r.y + r.height / 2, r.width])(charts.get('Loss').box.querySelector('.u-over').getBoundingClientRect())`)
+	mouse := func(kind input.DispatchMouseEventType, share float64) {
+		b.do(chromedp.MouseEvent(kind, box[0]+share*box[2], box[1], chromedp.ButtonLeft))
+	}
+	step := `charts.get('Reconstruction').box.querySelector('.u-value').textContent`
+
+	begin()
+	for _, title := range in[[]string](b, `[...charts.keys()]`) {
+		b.until(fmt.Sprintf(`(c => (c.box.scrollIntoView({block: 'end'}), c.plot))(charts.get(%q))`, title))
+		every := fmt.Sprintf(`charts.get(%q).plot.data[1].length`, title)
+		require.Contains(t, []int{record.MaxPoints, record.MaxPoints / 10, record.MaxPoints / 500}, in[int](b, every), title)
+	}
+	in[bool](b, `(scrollTo(0, 0), true)`)
+	end("going down the page")
+	require.Equal(t, record.MaxPoints, in[int](b, `charts.get('Gradient norms').plot.data[2].length`))
+
+	begin()
+	for i := range 100 {
+		b.do(chromedp.MouseEvent(chromedp.MouseMoved, box[0]+float64(i)/100*box[2], box[1]))
+	}
+	require.Regexp(t, `^9,\d{3}$`, in[string](b, step), "other panels show the step under the cursor")
+	end("hovering")
+
+	begin()
+	for i := range 10 {
+		mouse(chromedp.MousePressed, 0.2)
+		for k := range 10 {
+			mouse(chromedp.MouseMoved, 0.2+0.05*float64(k))
+		}
+		mouse(chromedp.MouseReleased, 0.65)
+		b.until(`charts.get('Loss').plot.scales.x.max < 8000`)
+		if i < 9 {
+			b.do(chromedp.MouseClickXY(box[0]+box[2]/2, box[1], chromedp.ClickCount(2)))
+			b.until(`charts.get('Loss').plot.scales.x.max > 9000`)
+		}
+	}
+	end("choosing a part and going back, 10 times")
+
+	begin()
+	last := record.MaxPoints
+	for range 20 {
+		appendFull(t, run, last+1, last+5)
+		last += 5
+		mouse(chromedp.MouseMoved, 0.4)
+		time.Sleep(500 * time.Millisecond)
+	}
+	b.until(fmt.Sprintf(`charts.get('Loss').plot.data[0].at(-1) === %d`, last))
+	require.Less(t, in[float64](b, `charts.get('Loss').plot.scales.x.max`), 8000.0, "the part that was chosen stays")
+	end("lines arriving")
+	_, complaints := b.asked()
+	require.Empty(t, complaints)
+}
+
 // useCurves hovers a curve, and hides and shows a run of so many.
 func (b *tab) useCurves(runs int) {
 	t := b.t
 	t.Helper()
-	b.until(`document.querySelectorAll('#curves .panel canvas').length > 10`)
+	b.until(`document.querySelectorAll('#curves .panel').length > 10 && charts.get('Loss').plot && charts.get('Reconstruction').plot`)
 	require.Equal(t, runs, in[int](b, `document.querySelectorAll('#runs .run').length`))
 	legend := `[...charts.get('Loss').box.querySelectorAll('.u-label')].map(e => e.textContent).join()`
 	require.Contains(t, in[string](b, legend), "b")
@@ -136,15 +244,15 @@ func (b *tab) useCurves(runs int) {
 	at := in[[]float64](b, `(r => [r.x + r.width / 4, r.y + r.height / 2])(charts.get('Loss').box.querySelector('.u-over').getBoundingClientRect())`)
 	b.do(chromedp.MouseEvent(chromedp.MouseMoved, at[0], at[1]))
 	b.until(value + ` !== ` + fmt.Sprintf("%q", before))
-	require.Regexp(t, `^\d`, in[string](b, `charts.get('Learning rate').box.querySelector('.u-series .u-value').textContent`), "other curves show the same step")
+	require.Regexp(t, `^\d`, in[string](b, `charts.get('Reconstruction').box.querySelector('.u-series .u-value').textContent`), "other curves show the same step")
 	b.do(chromedp.MouseEvent(chromedp.MouseMoved, 1, 1))
 	require.Equal(t, in[[]string](b, `panels.map(p => p[0]).filter(p => charts.has(p))`), in[[]string](b, `[...document.querySelectorAll('.panel h2')].map(e => e.textContent)`), "panels are in order, and none is without a title")
 
 	b.click(`#runs .run:nth-child(2)`)
-	b.until(`document.querySelector('#runs .run:nth-child(2)').classList.contains('off')`)
+	b.until(`document.querySelector('#runs .run:nth-child(2)').classList.contains('off') && charts.get('Loss').plot`)
 	shown := in[int](b, `charts.get('Loss').plot.series.length`)
 	b.click(`#runs .run:nth-child(2)`)
-	b.until(`!document.querySelector('#runs .run:nth-child(2)').classList.contains('off')`)
+	b.until(`!document.querySelector('#runs .run:nth-child(2)').classList.contains('off') && charts.get('Loss').plot`)
 	require.Equal(t, shown+1, in[int](b, `charts.get('Loss').plot.series.length`))
 }
 
@@ -186,11 +294,12 @@ func (b *tab) useTheme() {
 	const paper, ink = `getComputedStyle(document.body).backgroundColor`, `charts.get('Loss').plot.axes[0].stroke()`
 	b.t.Helper()
 	b.click(`button[data-tab="curves"]`)
-	b.until(`charts.size > 0`)
+	b.until(`charts.get('Loss') && charts.get('Loss').plot`)
 	before, axes := in[string](b, paper), in[string](b, ink)
 	b.click("#theme")
 	require.NotEqual(b.t, before, in[string](b, paper))
-	require.NotEqual(b.t, axes, in[string](b, ink), "the curves are not drawn anew")
+	b.until(`charts.get('Loss').plot`) // which is drawn anew
+	require.NotEqual(b.t, axes, in[string](b, ink))
 	b.click("#theme")
 	require.Equal(b.t, before, in[string](b, paper))
 }

@@ -69,49 +69,96 @@ function drawRuns() {
   });
 }
 
-function dropCharts() { for (const c of charts.values()) c.plot.destroy(); charts.clear(); $('curves').replaceChildren(); }
+function dropCharts() { seen.disconnect(); waiting.clear(); for (const c of charts.values()) if (c.plot) c.plot.destroy(); charts.clear(); $('curves').replaceChildren(); }
 
 // A figure, as the legend has it, and a tick of an axis whose ticks are so far apart.
 const figure = v => v == null ? '--' : v && Math.abs(v) < 1e-3 ? v.toExponential(2) : String(+v.toPrecision(5));
 const tick = (v, apart) => apart < 1e-3 ? (v ? v.toExponential(1) : '0') : v.toFixed((String(+apart.toPrecision(3)).split('.')[1] || '').length);
 
+// Curves are drawn where they can be seen, one panel a frame: pixels take longer than what is done here.
+const waiting = new Set(), cursors = uPlot.sync('step');
+const seen = new IntersectionObserver(entries => { for (const e of entries) if (charts.has(e.target.dataset.title)) see(charts.get(e.target.dataset.title), e.isIntersecting); }, {rootMargin: '100px'});
+let zoom = null, ours = false; // the steps that were chosen, none for all; whether this script sets a scale, and not the user
+function see(c, visible) {
+  c.visible = visible;
+  if (c.plot) visible ? cursors.sub(c.plot) : cursors.unsub(c.plot);
+  soon(c);
+}
+function soon(c) {
+  if (!c.visible || c.drawn === wanted(c)) return;
+  if (!waiting.size) requestAnimationFrame(drawWaiting);
+  waiting.add(c);
+}
+function drawWaiting() {
+  const [c] = waiting;
+  waiting.delete(c);
+  if (waiting.size) requestAnimationFrame(drawWaiting);
+  if (c) draw(c);
+}
+// What a panel shows, as a text that differs where another drawing does.
+const width = c => Math.max(200, c.box.clientWidth - 18);
+const wanted = c => [width(c), zoom, c.parts.map(p => [data[p.run].generation, p.curve.steps.length, p.curve.steps.at(-1)])].join();
+const same = (a, b) => a.length === b.length && a.every((s, i) => s === b[i]);
+
+function draw(c) {
+  const tables = c.parts.map(p => [p.curve.steps, c.factor ? p.curve.values.map(v => v * c.factor) : p.curve.values]);
+  const table = tables.every(t => same(t[0], tables[0][0])) ? [tables[0][0], ...tables.map(t => t[1])] : uPlot.join(tables);
+  c.drawn = wanted(c);
+  ours = true;
+  if (!c.plot) {
+    const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue('--faint'), line = style.getPropertyValue('--line');
+    const axis = {stroke: ink, grid: {stroke: line, width: 1}, ticks: {stroke: line}, size: 54};
+    c.plot = new uPlot({width: width(c), height: 190, legend: {markers: {dash: (u, i) => u.series[i].dash ? 'dashed' : 'solid'}},
+      cursor: {sync: {key: 'step', filters: {pub: type => type === 'mousemove' || type === 'mouseleave'}}}, hooks: {setScale: [chosen]}, // a step for all panels; a part of the steps goes through chosen
+      scales: {x: {time: false}}, axes: [{...axis, size: 30}, {...axis, values: (_, at, i, space, apart) => at.map(v => tick(v, apart))}],
+      series: [{label: 'step'}, ...c.parts.map(p => ({...p.series, width: 1.5, spanGaps: true, value: (_, v) => figure(v), points: {size: 4}}))]}, table, c.box);
+    c.box.style.minHeight = '';
+  }
+  c.plot.batch(plot => {
+    if (plot.width !== width(c)) plot.setSize({width: width(c), height: 190});
+    if (plot.data !== table) plot.setData(table, false);
+    plot.setScale('x', zoom ? {min: zoom[0], max: zoom[1]} : {min: table[0][0], max: table[0].at(-1)});
+  });
+  ours = false;
+}
+// chosen hears of the part of the steps that the user has dragged out of one panel, and of the whole at a double click.
+function chosen(plot, scale) {
+  if (ours || scale !== 'x') return;
+  const {min, max} = plot.scales.x, steps = plot.data[0];
+  zoom = min <= steps[0] && max >= steps.at(-1) ? null : [min, max];
+  for (const c of charts.values()) soon(c);
+}
+
 function drawCurves() {
-  const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue('--faint'), line = style.getPropertyValue('--line');
   const known = new Set(panels.flatMap(p => p[1])), more = new Set();
   for (const d of data) for (const n in d.curves) if (!known.has(n)) more.add(n);
   let before; // the panel
   for (const [title, names, factor] of [...panels, ...[...more].sort().map(n => [n, [n]])]) {
-    const series = [], tables = [];
+    const parts = [];
     list.forEach((r, i) => names.forEach((n, k) => {
-      const c = !off.has(i) && data[i] && data[i].curves[n];
-      if (!c || !c.steps.length) return;
-      tables.push([c.steps, factor ? c.values.map(v => v * factor) : c.values]);
+      const curve = !off.has(i) && data[i] && data[i].curves[n];
+      if (!curve || !curve.steps.length) return;
       const short = names.length > 1 ? labels[n] || n.replace(/^.*_(video|audio)$/, '$1') : n;
-      series.push({label: list.length > 1 ? names.length > 1 ? `${called(r)} ${short}` : called(r) : short, stroke: list.length > 1 ? colour(i) : colours[k], dash: list.length > 1 ? dashes[k] : undefined,
-        width: 1.5, spanGaps: true, value: (_, v) => figure(v), points: {size: 4}});
+      parts.push({run: i, curve, series: {label: list.length > 1 ? names.length > 1 ? `${called(r)} ${short}` : called(r) : short,
+        stroke: list.length > 1 ? colour(i) : colours[k], dash: list.length > 1 ? dashes[k] : undefined}});
     }));
-    const old = charts.get(title);
-    if (!series.length) { if (old) { old.plot.destroy(); old.box.remove(); charts.delete(title); } continue; }
-    const table = tables.length > 1 ? uPlot.join(tables) : tables[0];
-    const key = series.map(s => s.label).join('|');
-    if (old && old.key === key) {
-      const x = old.plot.scales.x, was = old.plot.data[0];
-      if (x.min > was[0] || x.max < was[was.length - 1]) { old.plot.setData(table, false); old.plot.redraw(); } // a part that was chosen stays
-      else old.plot.setData(table);
-      before = old.box;
-      continue;
+    const key = parts.map(p => p.series.label).join('|');
+    let c = charts.get(title);
+    if (c && c.key !== key) { seen.unobserve(c.box); waiting.delete(c); if (c.plot) c.plot.destroy(); c.box.remove(); charts.delete(title); c = null; }
+    if (!parts.length) continue;
+    if (!c) {
+      const box = make('div', undefined, 'panel'); box.append(make('h2', title)); box.dataset.title = title; box.style.minHeight = '290px';
+      before ? before.after(box) : $('curves').prepend(box);
+      charts.set(title, c = {key, box, factor, plot: null, visible: false, drawn: ''});
+      seen.observe(box);
     }
-    if (old) { old.plot.destroy(); old.box.remove(); }
-    const box = make('div', undefined, 'panel'); box.append(make('h2', title));
-    before ? before.after(box) : $('curves').prepend(box);
-    before = box;
-    const axis = {stroke: ink, grid: {stroke: line, width: 1}, ticks: {stroke: line}, size: 54};
-    const plot = new uPlot({width: Math.max(200, box.clientWidth - 18), height: 190, cursor: {sync: {key: 'step'}}, legend: {markers: {dash: (u, i) => u.series[i].dash ? 'dashed' : 'solid'}},
-      scales: {x: {time: false}}, axes: [{...axis, size: 30}, {...axis, values: (_, at, i, space, apart) => at.map(v => tick(v, apart))}], series: [{label: 'step'}, ...series]}, table, box);
-    charts.set(title, {plot, box, key});
+    c.parts = parts; // a run that is read anew has other curves
+    before = c.box;
+    soon(c);
   }
 }
-addEventListener('resize', () => { for (const c of charts.values()) c.plot.setSize({width: Math.max(200, c.box.clientWidth - 18), height: 190}); });
+addEventListener('resize', () => { for (const c of charts.values()) soon(c); });
+addEventListener('beforeprint', () => { for (const c of charts.values()) draw(c); });
 
 function drawPictures() {
   const shown = list.map((r, i) => [r, i]).filter(([r, i]) => !off.has(i) && r.looks && r.looks.length);
