@@ -116,6 +116,9 @@ func randomStep(e graph.Executor, step *xkd.Step, seed uint64) error {
 		}
 	}
 	for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
+		if step.In[m].Mask == nil {
+			continue // the other is trained alone
+		}
 		noise := make([]float32, step.In[m].Mask.Shape.Size())
 		rng := rand.New(rand.NewPCG(seed, uint64(1_000_000+int(m))))
 		for i := range noise {

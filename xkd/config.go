@@ -176,6 +176,7 @@ type Courses struct {
 
 // Train is the run itself.
 type Train struct {
+	Modality        string `json:"modality"` // trained alone; empty for both
 	Steps           int    `json:"steps"`
 	Batch           int    `json:"batch"`
 	Accumulate      int    `json:"accumulate"`

@@ -163,6 +163,7 @@ var docs = map[string]doc{
 	"ema.audio": {"Of the audio teacher.", "per step", "0 to 1", recipe},
 
 	"train":                    {Text: "The run."},
+	"train.modality":           {"Modality that is pretrained alone, by masked reconstruction, where clips have no other; empty for both. loss.align, loss.kd and the local views are 0 then.", "", "video, audio, or empty", here},
 	"train.steps":              {"Steps of the optimiser; 0 for schedule.epochs passes over the clips.", "steps", "1 or more; 0 or more with schedule.epochs", "this project (released code: 800 epochs)"},
 	"train.batch":              {"Clips that go through the networks together, of one micro-batch.", "clips", "1 to 65536", "this project (released code: 256)"},
 	"train.accumulate":         {"Micro-batches per step: their gradients are averaged.", "micro-batches", "1 to 65536", here},

@@ -102,11 +102,12 @@ func newObserver(ctx context.Context, t *Trainer, opt Observe) (o *observer, err
 	}
 	o.split = splits[0]
 	o.judge = judge{src: clips, used: o.batch.Indices, opt: ProbeOptions{Spans: 1}}
-	for m, has := range []bool{o.batch.VideoGlobal != nil, o.batch.AudioGlobal != nil} {
-		if !has {
+	has := [2]bool{o.batch.VideoGlobal != nil, o.batch.AudioGlobal != nil}
+	for _, m := range o.config.modalities() {
+		if !has[m] {
 			continue
 		}
-		if o.features[m], err = BuildFeatures(o.config, Modality(m), Student, heldBatch, FeatureOptions{}); err != nil {
+		if o.features[m], err = BuildFeatures(o.config, m, Student, heldBatch, FeatureOptions{}); err != nil {
 			return nil, err
 		}
 		if o.execs[m], err = compile(o.features[m].Graph); err != nil {

@@ -46,7 +46,7 @@ func buildLook(c Config, batch int) (*lookGraph, error) {
 		p := &layers.Params{G: g}
 		var nets [2][2]network
 		var decoders [2]layers.Decoder
-		for _, m := range []Modality{Video, Audio} {
+		for _, m := range c.modalities() {
 			nets[Student][m] = newNetwork(c, p, m, Student)
 			decoders[m] = newDecoder(c, p, m, nets[Student][m])
 			nets[Teacher][m] = newNetwork(c, p, m, Teacher)
@@ -59,7 +59,8 @@ func buildLook(c Config, batch int) (*lookGraph, error) {
 			}
 		}
 		p.PlaceAlone()
-		for m, in := range l.in {
+		for _, m := range c.modalities() {
+			in := l.in[m]
 			patches := layers.Patchify(g, in.Global, nets[Student][m].Patch, pixels)
 			visible := layers.Visible{IDs: in.IDs, Inverse: in.Inverse}
 			encoded := nets[Student][m].Encode(patches, &visible)
@@ -82,8 +83,8 @@ func (l *lookGraph) look(ctx context.Context, c Config, e graph.Executor, b *vie
 		}
 	}
 	in := [2]View{{Bytes: b.VideoGlobal}, {Floats: b.AudioGlobal}}
-	has := [2]bool{b.VideoGlobal != nil, b.AudioGlobal != nil}
-	for m := range l.in {
+	has := [2]bool{b.VideoGlobal != nil && l.in[Video].Global != nil, b.AudioGlobal != nil && l.in[Audio].Global != nil}
+	for _, m := range c.modalities() {
 		n := l.in[m].Global.Shape
 		size, batch := n[1:].Size(), n[0]
 		if has[m] {
@@ -92,7 +93,7 @@ func (l *lookGraph) look(ctx context.Context, c Config, e graph.Executor, b *vie
 				return nil, err
 			}
 		}
-		if err := writeMask(e, l.in[m], c.maskNoise(Modality(m), c.Train.Seed, 0, batch)); err != nil {
+		if err := writeMask(e, l.in[m], c.maskNoise(m, c.Train.Seed, 0, batch)); err != nil {
 			return nil, err
 		}
 	}

@@ -40,7 +40,7 @@ const (
 
 func (r Role) String() string { return [...]string{"student", "teacher"}[r] }
 
-// network is one of the four: a ViT with its head.
+// network is one of the four: a ViT with its head; without one where a modality is trained alone.
 type network struct {
 	layers.Encoder
 	head   string          // state-dict prefix
@@ -68,7 +68,9 @@ func newNetwork(c Config, p *layers.Params, m Modality, r Role) network {
 	p.Declared = nil
 	e := newBackbone(c, p, m, r)
 	head := netName(m, r) + ".head"
-	layers.DeclareHead(p, head, c.Model.Encoder.Dim, layers.HeadSize(c.Model.Head))
+	if _, alone := c.alone(); !alone {
+		layers.DeclareHead(p, head, c.Model.Encoder.Dim, layers.HeadSize(c.Model.Head))
+	}
 	return network{e, head, unique(p.Declared)}
 }
 

@@ -28,6 +28,9 @@ func (s *Step) WriteSchedule(e graph.Executor, v Schedule) error {
 		s.sched.share: {float32(1 / float64(max(v.Micro, 1)))},
 	}
 	for m := range s.sched.temp {
+		if s.sched.temp[m] == nil {
+			continue // trained alone, or not at all
+		}
 		writes[s.sched.temp[m]] = []float32{float32(v.TeacherTemp[m])}
 		writes[s.sched.centre[m]] = []float32{float32(v.Centre[m])}
 	}

@@ -121,7 +121,8 @@ func bankLimit(params []*layers.Param, binding int64) int64 {
 	return limit
 }
 
-// BuildStep builds the graph of one training step (docs/method.md, section 1), or of a step that fine-tunes (section 8.3).
+// BuildStep builds the graph of one training step (docs/method.md, section 1), of one modality alone where the configuration
+// says so, or of a step that fine-tunes (section 8.3).
 func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	if err := c.validateNetwork(); err != nil {
 		return nil, err
@@ -129,6 +130,9 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	opt.Accumulate = max(opt.Accumulate, 1)
 	s := &Step{Config: c, Grads: map[*layers.Param]*graph.Node{}, opt: opt}
 	build := s.build
+	if _, alone := c.alone(); alone {
+		build = s.buildAlone
+	}
 	if c.tunes() {
 		build = s.buildTune
 	}
@@ -139,8 +143,8 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	s.Graph = g
 	g.Keep(s.Losses)
 	g.Keep(s.norms)
-	if !c.tunes() {
-		for m := range s.Pooled { // small, and what Health is computed of
+	for m := range s.Outputs[Teacher] { // small, and what Health is computed of
+		if s.Outputs[Teacher][m] != nil {
 			g.Keep(s.Pooled[m])
 			g.Keep(s.Outputs[Teacher][m])
 		}
@@ -268,7 +272,8 @@ func allLosses(g *graph.Graph, shares []float64, parts []*graph.Node) *graph.Nod
 
 func (s *Step) inputs(g *graph.Graph) {
 	c := s.Config
-	for _, m := range []Modality{Video, Audio} {
+	_, alone := c.alone()
+	for _, m := range c.modalities() {
 		n, k := c.tokens(m), Kept(c.tokens(m), c.mask(m))
 		kept := keptAs(m, s.opt.Floats)
 		in := ModalityInputs{
@@ -281,8 +286,10 @@ func (s *Step) inputs(g *graph.Graph) {
 			in.Locals = g.InputAs(m.String()+"_locals", kept, c.viewShape(m, true, v*c.Train.Batch)...)
 		}
 		s.In[m] = in
-		s.sched.temp[m] = g.Input(m.String()+"_teacher_temp", 1)
-		s.sched.centre[m] = g.Input(m.String()+"_centre_momentum", 1)
+		if !alone {
+			s.sched.temp[m] = g.Input(m.String()+"_teacher_temp", 1)
+			s.sched.centre[m] = g.Input(m.String()+"_centre_momentum", 1)
+		}
 	}
 	s.sched.ema = g.Input("ema", 2)
 	s.sched.optim = g.Input("optimizer", 2, op.HyperSize)
@@ -293,7 +300,7 @@ func (s *Step) inputs(g *graph.Graph) {
 }
 
 // student runs one student: the masked global pass with its reconstruction, and the local views; it returns the head's
-// outputs [V·B,K], view-major, and the reconstruction loss.
+// outputs [V·B,K], view-major, nil where the modality is trained alone, and the reconstruction loss.
 func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decoder, views patched) (out, recon *graph.Node) {
 	c, in := s.Config, s.In[m]
 	visible := layers.Visible{IDs: in.IDs, Inverse: in.Inverse}
@@ -315,6 +322,9 @@ func (s *Step) student(g *graph.Graph, m Modality, net network, dec layers.Decod
 			recon = layers.Reconstruction(g, dec.Decode(encoded.Tokens, visible, in.Mask), views.global.Tokens, in.Mask, hidden)
 		})
 	})
+	if _, alone := c.alone(); alone {
+		return nil, recon
+	}
 	g.Scope("head", func() { out = layers.Head(net.P, net.head, pooled, layers.HeadSize(c.Model.Head)) })
 	return out, recon
 }

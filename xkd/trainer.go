@@ -10,7 +10,7 @@ import (
 	"goxkd/media/views"
 )
 
-// Losses are one step's loss parts, in the order of LossNames; fine-tuning has the first alone.
+// Losses are one step's loss parts, in the order of LossNames; fine-tuning and the training of one modality alone have the first only.
 type Losses []float32
 
 // Map gives the losses by name.
@@ -142,7 +142,7 @@ func (t *Trainer) micro(ctx context.Context, step *Step, exec graph.Executor, b 
 		return t.runMicro(ctx, step, exec, i)
 	}
 	global, locals := viewsOfBatch(b)
-	for _, m := range []Modality{Video, Audio} {
+	for _, m := range c.modalities() {
 		if err := step.WriteViews(exec, m, global[m], locals[m]); err != nil {
 			return losses, err
 		}

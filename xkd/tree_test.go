@@ -105,7 +105,7 @@ func TestReadConfigNamesMistakes(t *testing.T) {
 		{"train: {steps: 3}\ntrain: {batch: 4}", "mine.yaml:2: train stands twice, first in line 1"},
 		{"optimizer: {betas: [0.9]}", "optimizer.betas is a list of 1: must be a list of 2"},
 		{"ema: {video: {base: 1, top: 2}}", "ema.video.top is no setting"},
-		{"train: {zzzzzzzz: 2}", "there are steps, batch, accumulate, recompute, seed, freeze_last_layer"},
+		{"train: {zzzzzzzz: 2}", "there are modality, steps, batch, accumulate, recompute, seed, freeze_last_layer"},
 		{"preset: huge", `preset is "huge": choose one of base, large, nano`},
 		{"train: {steps: 0, batch: 0}", "train.batch is 0"},
 		{"a: *b", "mine.yaml"},

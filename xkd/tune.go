@@ -334,7 +334,7 @@ func (c Config) TuneFrom(m Modality, classes int) Config {
 		}
 	}
 	c.Schedule = Courses{LR: Course{WarmUp: 0.1}, WeightDecay: Course{Start: 1, Final: 1}}
-	c.Train.FreezeLastLayer, c.Train.Accumulate = 0, 1
+	c.Train.FreezeLastLayer, c.Train.Accumulate, c.Train.Modality = 0, 1, ""
 	c.Tune = t
 	return c
 }

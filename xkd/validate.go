@@ -134,6 +134,7 @@ func (v *validator) network(c Config) {
 	v.within("model.head.out", h.Out, 2, maxWidth)
 	v.shapes(c)
 	v.tune(c.Tune)
+	v.alone(c)
 	l := c.Loss
 	for _, w := range []struct {
 		path  string

@@ -20,7 +20,7 @@ func (t *Trainer) values(s Schedule, r *rate) map[string]float64 {
 	for i, n := range t.norms {
 		squares[t.Step.normed[i].Modality] += float64(n) * float64(n)
 	}
-	for _, m := range []Modality{Video, Audio} {
+	for _, m := range t.Config.modalities() {
 		v["temperature_"+m.String()], v["ema_"+m.String()] = s.TeacherTemp[m], s.EMA[m]
 		v["gradient_"+m.String()] = math.Sqrt(squares[m])
 	}

@@ -344,7 +344,7 @@ func (l *Loaded) Has(m Modality, r Role) bool {
 	case l.Config.tunes():
 		return m == l.Config.Tune.modality() && r == Student
 	}
-	return true
+	return slices.Contains(l.Config.modalities(), m)
 }
 
 // Released tells that the file is no checkpoint of a run of this program.

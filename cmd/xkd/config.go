@@ -72,6 +72,7 @@ what becomes of each key of that file, or why it has no effect.`,
 	}
 	cmd.Flags().SortFlags = false
 	s.addRun(cmd)
+	s.addAlone(cmd)
 	cmd.Flags().BoolVar(&bare, "plain", false, "without comments")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -45,6 +45,7 @@ the number of generated clips.`,
 	fl.IntVar(&f.each, "every", 0, "steps between two values (default so many that about a thousand are shown)")
 	fl.IntVar(&f.epochSteps, "epoch-steps", 0, "steps of an epoch, where train.steps is 0")
 	f.addRun(cmd)
+	f.addAlone(cmd)
 	return cmd
 }
 
@@ -128,7 +129,12 @@ func scheduleOf(c xkd.Config, each int) schedule {
 		values := map[string]float64{"lr": at.LR, "weight_decay": at.WeightDecay}
 		if c.Tune.Modality == "" { // which has no teachers
 			for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {
-				values["ema_"+m.String()], values["temperature_"+m.String()] = at.EMA[m], at.TeacherTemp[m]
+				if c.Train.Modality == "" || c.Train.Modality == m.String() {
+					values["ema_"+m.String()] = at.EMA[m]
+				}
+				if c.Train.Modality == "" { // distils
+					values["temperature_"+m.String()] = at.TeacherTemp[m]
+				}
 			}
 		}
 		for name, v := range values {
@@ -155,8 +161,9 @@ func (s schedule) curves(title string) draw.Curves {
 	}
 	line := func(label, name string) draw.Line { return draw.Line{Name: label, Values: s.Values[name]} }
 	both := func(name string) []draw.Line {
-		lines := []draw.Line{line("video teacher", name+"_video"), line("audio teacher", name+"_audio")}
-		if slices.Equal(lines[0].Values, lines[1].Values) {
+		lines := slices.DeleteFunc([]draw.Line{line("video teacher", name+"_video"), line("audio teacher", name+"_audio")},
+			func(l draw.Line) bool { return l.Values == nil })
+		if len(lines) == 2 && slices.Equal(lines[0].Values, lines[1].Values) {
 			return []draw.Line{line("both teachers", name+"_video")}
 		}
 		return lines
@@ -165,11 +172,11 @@ func (s schedule) curves(title string) draw.Curves {
 		{Title: "Learning rate", Lines: []draw.Line{line("", "lr")}},
 		{Title: "Weight decay", Lines: []draw.Line{line("", "weight_decay")}},
 	}
-	if s.Values["ema_video"] != nil {
-		panels = append(panels,
-			draw.Panel{Title: "Momentum of the teachers", Lines: both("ema"), Close: true, Bottom: true},
-			draw.Panel{Title: "Temperature of the teachers", Lines: both("temperature"), Bottom: true},
-		)
+	if lines := both("ema"); len(lines) > 0 {
+		panels = append(panels, draw.Panel{Title: "Momentum of the teachers", Lines: lines, Close: true, Bottom: true})
+	}
+	if lines := both("temperature"); len(lines) > 0 {
+		panels = append(panels, draw.Panel{Title: "Temperature of the teachers", Lines: lines, Bottom: true})
 	}
 	return draw.Curves{Title: title, Note: note, Steps: s.Step, Panels: panels, Exact: true}
 }

@@ -8,19 +8,18 @@ import (
 	"goxkd/media"
 	"goxkd/media/corpus"
 	"goxkd/media/pack"
-	"goxkd/xkd"
 )
 
 func newPack() *cobra.Command {
 	var data dataFlags
-	var preset string
+	var sizes settings
 	var shardMB int
 	var longest float64
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pack DATA OUT",
 		Short: "Decode a corpus once into shards that train quickly",
-		Long: `Pack decodes every clip at the frame rate, frame size and sample rate of a preset and writes frames and waveforms into tar
+		Long: `Pack decodes every clip at the frame rate, frame size and sample rate of a configuration and writes frames and waveforms into tar
 shards in the folder OUT, with checksums. Train, probe and bench read that folder in place of the clips, without ffmpeg and
 many times faster; what they read of files up to 10 s is the same to the bit.
 
@@ -28,7 +27,8 @@ A pack that was stopped goes on where it was with the same command. Clips that c
 
 ` + dataForms,
 		Example: `  xkd pack videos/ packed/ --preset tiny
-  xkd train --data packed/ --preset tiny`,
+  xkd train --data packed/ --preset tiny
+  xkd pack videos/ packed/ --config mine.yaml     # for views of other sizes`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usagef("`%s` needs the clips and a folder for the shards; see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
@@ -43,9 +43,13 @@ A pack that was stopped goes on where it was with the same command. Clips that c
 			case !(longest >= 1 && longest <= 3600):
 				return usagef("--max-seconds %g: give a figure from 1 to 3600", longest)
 			}
-			c, err := xkd.Default(preset, xkd.XKD)
+			layers, err := sizes.layers(nil)
 			if err != nil {
-				return usagef("--preset: %w", err)
+				return err
+			}
+			c, err := layers.Config()
+			if err != nil {
+				return sizes.explain(err)
 			}
 			spec := c.Spec()
 			opt, err := data.options(spec)
@@ -85,13 +89,14 @@ A pack that was stopped goes on where it was with the same command. Clips that c
 			if r.Kept > 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), " (%d by an earlier run)", r.Kept)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nnext: xkd train --data %s --preset %s\n", args[1], preset)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nnext: xkd train --data %s%s\n", args[1], sizes.again())
 			return err
 		},
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&preset, "preset", "nano", presetUsage)
+	fl.String("preset", "nano", presetUsage)
+	sizes.addFile(cmd)
 	fl.IntVar(&shardMB, "shard-mb", 256, "size of a shard in MiB at most; a larger clip has its own")
 	fl.Float64Var(&longest, "max-seconds", 60, "longer clips become several of equal length")
 	data.add(cmd)

@@ -20,6 +20,7 @@ type settings struct {
 	told     bool // of the released file's keys, by the command itself
 	file     string
 	set      []string
+	alone    string // the one modality that is trained
 	cmd      *cobra.Command
 }
 
@@ -85,6 +86,11 @@ func (s *settings) addRun(cmd *cobra.Command) {
 	s.addFile(cmd)
 }
 
+// addAlone declares the flag that trains one modality.
+func (s *settings) addAlone(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.alone, "modality", "", "train video or audio alone, by masked reconstruction, on clips that may lack the other (default both together)")
+}
+
 // given lists what --set and the flags ask for, but for some flags. A flag that contradicts a --set is refused with it by the library.
 func (s *settings) given(but ...string) []string {
 	list := slices.Clone(s.set)
@@ -98,6 +104,13 @@ func (s *settings) given(but ...string) []string {
 				continue // the flag's second setting gives way to its own --set
 			}
 			list = append(list, path+"="+value)
+		}
+	}
+	if s.alone != "" {
+		for _, e := range xkd.AloneSettings(s.alone) {
+			if path, _, _ := strings.Cut(e, "="); !s.sets(path) {
+				list = append(list, e)
+			}
 		}
 	}
 	return list
@@ -134,6 +147,21 @@ func (s *settings) config(more ...string) (xkd.Config, error) {
 		return c, s.explain(err)
 	}
 	return c, s.idle(c)
+}
+
+// again are the flags that give another command the same preset, file and settings.
+func (s *settings) again() string {
+	text := ""
+	if fl := s.cmd.Flags().Lookup("preset"); fl.Changed || s.file == "" {
+		text += " --preset " + fl.Value.String()
+	}
+	if s.file != "" {
+		text += " --config " + media.Printable(s.file)
+	}
+	for _, e := range s.set {
+		text += fmt.Sprintf(" --set '%s'", media.Printable(e))
+	}
+	return text
 }
 
 // sayIdle says which keys of a released file have no effect.
@@ -204,6 +232,9 @@ func (s *settings) flagOf(path string) string {
 		if slices.Contains(f.paths, path) && s.cmd.Flags().Changed(f.flag) {
 			return f.flag
 		}
+	}
+	if s.alone != "" && path == "train.modality" {
+		return "modality"
 	}
 	return ""
 }

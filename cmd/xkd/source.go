@@ -28,6 +28,7 @@ func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Sou
 	fmt.Fprintf(notes, "looking through the files in %s\n", media.Printable(c.Data.Path))
 	opt := views.OptionsFor(c.Spec())
 	opt.Split, opt.Fold, opt.Root = c.Data.Split, c.Data.Fold, c.Data.Root
+	opt.NeedVideo, opt.NeedAudio = c.Train.Modality != xkd.Audio.String(), c.Train.Modality != xkd.Video.String()
 	src, report, err := openShown(ctx, c.Data.Path, opt, notes)
 	if err != nil {
 		return nil, err

@@ -29,13 +29,15 @@ func newTrain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train on a folder of clips, or on generated ones",
-		Long: `Train learns from clips with video and sound; labels are not used. Without --data it trains on generated clips.
+		Long: `Train learns from clips with video and sound; labels are not used. Without --data it trains on generated clips. Where clips
+have only sounds or only pictures, --modality trains that student alone: it rebuilds what is hidden of them.
 
 The output folder gets checkpoint.safetensors, which holds the weights, the optimiser's state and the whole configuration, and
 metrics.jsonl with every loss of every step. Ctrl-C, SIGTERM and SIGHUP finish the step, save and say how to go on; a run
 that was stopped and resumed ends with the same bits as one that was not.`,
 		Example: `  xkd train                                        # nano network, generated clips
   xkd train --data videos/ --preset tiny --steps 20000 --batch 32 --out runs/mine
+  xkd train --data sounds/ --modality audio        # sounds alone
   xkd train --watch                                # with a page of curves and pictures
   xkd train --resume --out runs/mine               # go on where it stopped
   xkd config show --preset base > mine.yaml; xkd train --config mine.yaml --data videos/`,
@@ -45,6 +47,7 @@ that was stopped and resumed ends with the same bits as one that was not.`,
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	f.addRun(cmd)
+	f.addAlone(cmd)
 	fl.StringVar(&f.device, "device", "auto", deviceUsage)
 	fl.StringVar(&f.tune, "tune", "", tuneUsage+"; by default full on a GPU, where what is known is not tried again, else cached")
 	fl.StringVar(&f.out, "out", filepath.Join("runs", "latest"), "output `folder`")
@@ -67,6 +70,9 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 	c, first, err := f.plan(stderr)
 	if err != nil {
 		return err
+	}
+	if m := c.Train.Modality; m != "" {
+		fmt.Fprintf(stderr, "note: %s alone, by masked reconstruction: distillation and alignment need both modalities and are off\n", m)
 	}
 	dev, err := openDevice(ctx, f.device, stderr)
 	if err != nil {

@@ -44,6 +44,7 @@ func TestCompletions(t *testing.T) {
 		{"train --teacher-view", nothing, "global local0"},
 		{"probe --device", nothing, "auto gpu cpu"},
 		{"finetune --modality", nothing, "video audio"},
+		{"train --modality", nothing, "video audio"},
 		{"embed --network", nothing, "student teacher"},
 		{"finetune --from", nothing, "weights scratch"},
 		{"export --to", nothing, "onnx safetensors"},
