@@ -2,11 +2,10 @@ package check
 
 import (
 	"context"
-	"errors"
 	"os"
 	"testing"
 
-	"goxkd/gpu"
+	"goxkd/gpu/gputest"
 	"goxkd/graph"
 )
 
@@ -17,13 +16,7 @@ func TestOpsOnGPU(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles hundreds of kernels")
 	}
-	dev, err := gpu.Open("gpu")
-	if errors.Is(err, gpu.ErrNoAdapter) {
-		t.Skipf("the kernels need an adapter: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	dev := gputest.Open(t)
 	defer dev.Close()
 	long := os.Getenv("XKD_TESTS") == "all"
 	for _, class := range []graph.Class{graph.Discrete, graph.Integrated, graph.Software} {

@@ -31,20 +31,13 @@ func TestMain(m *testing.M) {
 func shared(t testing.TB) *Device {
 	t.Helper()
 	if common == nil {
-		d, err := Open("gpu")
-		if errors.Is(err, ErrNoAdapter) {
-			t.Skipf("no adapter to test on: %v", err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		common = d
+		common = best(t)
 	}
 	return common
 }
 
-// open takes the best adapter for a test of its own, or skips.
-func open(t testing.TB) *Device {
+// best is gputest's Open, which cannot be had here.
+func best(t testing.TB) *Device {
 	t.Helper()
 	d, err := Open("gpu")
 	if errors.Is(err, ErrNoAdapter) {
@@ -53,6 +46,13 @@ func open(t testing.TB) *Device {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+// open takes the best adapter for a test of its own, or skips.
+func open(t testing.TB) *Device {
+	t.Helper()
+	d := best(t)
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)

@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"graph/op":    {"graph"},
 	"cpu":         {"graph", "graph/op"},
 	"gpu":         {"graph", "shaders"},
+	"gpu/gputest": {"gpu"}, // helpers of tests
 	"layers":      {"graph", "graph/op"},
 	// Four floors: what knows no clips, what a clip is, what makes or takes clips, and what recognises all of it.
 	"internal/files":  {},

@@ -1,11 +1,11 @@
 package tests
 
 import (
-	"errors"
 	"os"
 	"testing"
 
 	"goxkd/gpu"
+	"goxkd/gpu/gputest"
 )
 
 // common is the device of all tests that leave it as it is: kernels are compiled once.
@@ -15,14 +15,7 @@ var common *gpu.Device
 func openGPU(t *testing.T) *gpu.Device {
 	t.Helper()
 	if common == nil {
-		dev, err := gpu.Open("gpu")
-		if errors.Is(err, gpu.ErrNoAdapter) {
-			t.Skipf("the kernels need an adapter: %v", err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		common = dev
+		common = gputest.Open(t)
 	}
 	return common
 }

@@ -1,7 +1,6 @@
 package tune
 
 import (
-	"errors"
 	"os"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"goxkd/gpu"
+	"goxkd/gpu/gputest"
 	"goxkd/graph"
 	"goxkd/graph/op"
 )
@@ -18,11 +18,7 @@ func open(t *testing.T) *gpu.Device {
 	if testing.Short() {
 		t.Skip("compiles kernels")
 	}
-	d, err := gpu.Open("gpu")
-	if errors.Is(err, gpu.ErrNoAdapter) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	d := gputest.Open(t)
 	t.Cleanup(func() { d.Close() })
 	return d
 }

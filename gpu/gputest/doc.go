@@ -1,0 +1,2 @@
+// Package gputest opens the adapter that tests run on.
+package gputest
