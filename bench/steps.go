@@ -31,7 +31,8 @@ type Host struct {
 }
 
 // TimeSteps times steps (1 or more) on one batch of generated clips, after warm ones that do not count. Preparing clips is not
-// in the times; reading the losses back is. host is nil for a device that keeps no account of it.
+// in the times; reading the losses back is. Where the device overlaps with the host, a step is begun in the time of the one
+// before it, as training does it. host is nil for a device that keeps no account of it.
 func TimeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) (times Steps, host *Host, err error) {
 	batches, err := generated(ctx, t)
 	if err != nil {
@@ -43,7 +44,11 @@ func TimeSteps(ctx context.Context, t *xkd.Trainer, warm, steps int) (times Step
 			before, _ = t.HostTimes()
 		}
 		start := time.Now()
-		if _, err := t.Train(ctx, batches...); err != nil {
+		following := batches
+		if i == warm+steps-1 || !t.Overlaps() {
+			following = nil
+		}
+		if _, err := t.TrainAhead(ctx, batches, following); err != nil {
 			return nil, nil, err
 		}
 		if i >= warm {

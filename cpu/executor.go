@@ -353,6 +353,9 @@ func (d Device) Compile(g *graph.Graph, opt graph.PlanOptions) (graph.Executor, 
 	return New[float32](g, opt, Options{})
 }
 
+// Overlaps implements graph.Device: the host does the work itself.
+func (Device) Overlaps() bool { return false }
+
 // Announce implements graph.Device.
 func (Device) Announce(g *graph.Graph, opt graph.PlanOptions) (int64, error) {
 	opt.Scratch, opt.Unpacked = nil, true

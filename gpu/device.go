@@ -17,10 +17,12 @@ import (
 // ErrClosed is returned by calls on a closed device or executor.
 var ErrClosed = errors.New("gpu: closed")
 
-// Device makes executors on one adapter. Its exported fields are set before Compile.
+// Device makes executors on one adapter. Its exported fields are set while none of its executors is at work.
 type Device struct {
 	// Budget bounds the bytes of one executor; 0 means none.
 	Budget int64
+	// InFlight is how many submissions may be in flight while the host encodes the next; with 0 each is waited for.
+	InFlight int
 
 	adapter Adapter
 	inst    *wgpu.Instance
@@ -45,7 +47,9 @@ type Device struct {
 	pending   int // bytes written since the last submission
 	library   shaders.Library
 	back      readback
+	asks      []*ask
 	up        upload
+	fences    fences
 }
 
 // Counts are the objects made on a device so far.
@@ -149,6 +153,7 @@ func (d *Device) open(sel string) error {
 	d.errors = watchErrors(d.dev)
 	d.queue = d.dev.GetQueue()
 	d.Budget = defaultBudget(d.adapter.Class)
+	d.InFlight = inFlight(d.adapter.Class)
 	return nil
 }
 
@@ -170,7 +175,11 @@ func (d *Device) release() {
 		e.release()
 	}
 	d.back.release()
+	for _, a := range d.asks {
+		a.release()
+	}
 	d.up.release()
+	d.fences.release()
 	for _, p := range d.pipelines {
 		p.handle.Release()
 	}
@@ -282,6 +291,25 @@ func (d *Device) buffer(label string, size int64, usage wgpu.BufferUsage) (*wgpu
 	}
 	d.counts.Buffers++
 	return b, nil
+}
+
+// copyBuffer submits a copy from one buffer to another.
+func (d *Device) copyBuffer(from *wgpu.Buffer, at int64, to *wgpu.Buffer, offset, size int64) error {
+	enc, err := d.dev.CreateCommandEncoder(nil)
+	if err != nil {
+		return err
+	}
+	defer enc.Release()
+	if err := enc.CopyBufferToBuffer(from, uint64(at), to, uint64(offset), uint64(size)); err != nil {
+		return err
+	}
+	cmd, err := enc.Finish(nil)
+	if err != nil {
+		return err
+	}
+	d.submit(cmd)
+	cmd.Release()
+	return nil
 }
 
 // submit sends the commands, and the writes before them, to the device.

@@ -21,6 +21,7 @@ import (
 var (
 	_ graph.Device   = (*Device)(nil)
 	_ graph.Executor = (*Executor)(nil)
+	_ graph.Starter  = (*Executor)(nil)
 )
 
 // Executor runs one plan. Everything is made by Compile; Run encodes and submits.
@@ -35,6 +36,9 @@ type Executor struct {
 	work     []dispatch
 	groups   []*wgpu.BindGroup
 	cuts     *cutter
+	launched int       // submissions so far
+	flights  []flight  // those that are not known to be done, the oldest first
+	landed   time.Time // when one did last
 	host     graph.HostTimes
 	released bool
 }
@@ -439,25 +443,16 @@ func (e *Executor) write(n *graph.Node, elements int, data []byte) error {
 // again may be read too.
 func (e *Executor) Read(n *graph.Node, dst []float32) error {
 	return e.do(func() error {
-		w, ok := e.window(n)
-		if !ok {
-			return fmt.Errorf("gpu: %s is no tensor of this plan", n.Label())
-		}
-		// What was in a slot when another stage ended may be read before the next runs; banks are read so.
-		if base := n.Base(); !base.Persistent() && !base.Transient {
-			if e.layout.last[e.layout.plan.Slot[base]] != base {
-				return fmt.Errorf("gpu: %s was not kept: its memory holds another tensor after a run", n.Label())
-			}
-		}
-		if len(dst) != n.Shape.Size() {
-			return fmt.Errorf("gpu: %s has shape %v, %d elements were asked for", n.Label(), n.Shape, len(dst))
+		w, err := e.readable(n, len(dst))
+		if err != nil {
+			return err
 		}
 		data := bytes(dst)
 		if n.Type != graph.Float32 {
 			data = make([]byte, w.bytes)
 		}
 		if err := e.dev.read(w.tensor, w.offset, data); err != nil {
-			return fmt.Errorf("gpu: reading %s: %w", n.Label(), err)
+			return e.unread(n, err)
 		}
 		if n.Type != graph.Float32 {
 			return n.Type.Decode(dst, data)
@@ -466,26 +461,58 @@ func (e *Executor) Read(n *graph.Node, dst []float32) error {
 	})
 }
 
+// unread names the node of an error.
+func (e *Executor) unread(n *graph.Node, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("gpu: reading %s: %w", n.Label(), err)
+}
+
+// readable finds a node's elements and refuses those that are not what they were any more.
+func (e *Executor) readable(n *graph.Node, elements int) (window, error) {
+	w, ok := e.window(n)
+	if !ok {
+		return w, fmt.Errorf("gpu: %s is no tensor of this plan", n.Label())
+	}
+	// What was in a slot when another stage ended may be read before the next runs; banks are read so.
+	if base := n.Base(); !base.Persistent() && !base.Transient {
+		if e.layout.last[e.layout.plan.Slot[base]] != base {
+			return w, fmt.Errorf("gpu: %s was not kept: its memory holds another tensor after a run", n.Label())
+		}
+	}
+	if elements != n.Shape.Size() {
+		return w, fmt.Errorf("gpu: %s has shape %v, %d elements were asked for", n.Label(), n.Shape, elements)
+	}
+	return w, nil
+}
+
 // Run executes the given stages of the schedule, or all. The context is looked at between submissions.
 func (e *Executor) Run(ctx context.Context, stages ...graph.Stage) error {
 	return e.do(func() error {
-		if len(stages) == 0 {
-			return e.run(ctx, 0, len(e.work))
-		}
-		for from := 0; from < len(e.work); {
-			to := from
-			for to < len(e.work) && e.work[to].node.Stage == e.work[from].node.Stage {
-				to++
-			}
-			if slices.Contains(stages, e.work[from].node.Stage) {
-				if err := e.run(ctx, from, to); err != nil {
-					return err
-				}
-			}
-			from = to
-		}
-		return nil
+		err := e.eachStage(stages, func(from, to int) error { return e.start(ctx, from, to) })
+		return errors.Join(err, e.land(0))
 	})
+}
+
+// eachStage calls do with the dispatches of each of the stages, or of all.
+func (e *Executor) eachStage(stages []graph.Stage, do func(from, to int) error) error {
+	if len(stages) == 0 {
+		return do(0, len(e.work))
+	}
+	for from := 0; from < len(e.work); {
+		to := from
+		for to < len(e.work) && e.work[to].node.Stage == e.work[from].node.Stage {
+			to++
+		}
+		if slices.Contains(stages, e.work[from].node.Stage) {
+			if err := do(from, to); err != nil {
+				return err
+			}
+		}
+		from = to
+	}
+	return nil
 }
 
 // HostTimes implements graph.HostTimer.
@@ -535,6 +562,7 @@ func (e *Executor) release() {
 		e.store.released = true
 	}
 	delete(e.dev.executors, e)
+	_ = e.land(0) // what is released needs no result
 	e.dev.submit()
 	e.dev.wait()
 	for _, g := range e.groups {

@@ -39,24 +39,21 @@ func (d *Device) read(t *tensor, offset int64, dst []byte) error {
 	return nil
 }
 
+// within refuses what is no part of the buffer.
+func (t *tensor) within(offset, size int64) error {
+	if offset%wordBytes != 0 || size%wordBytes != 0 || offset+size > t.bytes+t.guard {
+		return fmt.Errorf("bytes %d to %d are outside the buffer", offset, offset+size)
+	}
+	return nil
+}
+
 func (d *Device) copyOut(t *tensor, offset int64, dst []byte) error {
-	if offset%wordBytes != 0 || len(dst)%wordBytes != 0 || offset+int64(len(dst)) > t.bytes+t.guard {
-		return fmt.Errorf("bytes %d to %d are outside the buffer", offset, offset+int64(len(dst)))
-	}
-	enc, err := d.dev.CreateCommandEncoder(nil)
-	if err != nil {
+	if err := t.within(offset, int64(len(dst))); err != nil {
 		return err
 	}
-	defer enc.Release()
-	if err := enc.CopyBufferToBuffer(t.handle, uint64(offset), d.back.staging, 0, uint64(len(dst))); err != nil {
+	if err := d.copyBuffer(t.handle, offset, d.back.staging, 0, int64(len(dst))); err != nil {
 		return err
 	}
-	cmd, err := enc.Finish(nil)
-	if err != nil {
-		return err
-	}
-	d.submit(cmd)
-	cmd.Release()
 	d.wait()
 	src, err := d.mapped(d.back.staging, d.back.mapping, mapRead, len(dst))
 	if err != nil {
@@ -69,6 +66,14 @@ func (d *Device) copyOut(t *tensor, offset int64, dst []byte) error {
 // mapped gives the first n bytes of a buffer once the work that uses it is done.
 func (d *Device) mapped(b *wgpu.Buffer, m mapping, mode, n int) ([]byte, error) {
 	m.start(b, mode, n)
+	if err := d.await(m); err != nil {
+		return nil, err
+	}
+	return b.GetMappedRange(0, uint(n)), nil
+}
+
+// await waits for a map request.
+func (d *Device) await(m mapping) error {
 	d.poll(func() bool { return m.state() >= 0 })
 	// An empty queue and a pending map can be seen together for a moment.
 	for range 1000 {
@@ -78,7 +83,7 @@ func (d *Device) mapped(b *wgpu.Buffer, m mapping, mode, n int) ([]byte, error) 
 		d.dev.Poll(false, nil)
 	}
 	if s := m.state(); s != 0 {
-		return nil, fmt.Errorf("mapping a buffer ended with status %d", s)
+		return fmt.Errorf("mapping a buffer ended with status %d", s)
 	}
-	return b.GetMappedRange(0, uint(n)), nil
+	return nil
 }

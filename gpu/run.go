@@ -1,8 +1,8 @@
 package gpu
 
 import (
-	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -70,34 +70,9 @@ func (c *cutter) learn(from, to int, took time.Duration) {
 	}
 }
 
-func (e *Executor) run(ctx context.Context, from, end int) error {
-	for from < end {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		to := e.cuts.next(from, end)
-		start := time.Now()
-		if err := e.round(from, to); err != nil {
-			return err
-		}
-		e.cuts.learn(from, to, time.Since(start))
-		from = to
-	}
-	return nil
-}
-
-// slice is the number of dispatches in one submission of a round: encoding one takes microseconds each, in which a fast adapter
-// would wait for the first, and a submission costs some tens of them.
-const slice = 192
-
-// round runs the dispatches [from,to) to their end. The adapter starts on the first while later ones are encoded.
-func (e *Executor) round(from, to int) error {
-	for at := from; at < to; at += slice {
-		if err := e.submit(at, min(at+slice, to), 1); err != nil {
-			return e.failed(from, to, err)
-		}
-	}
-	return e.failed(from, to, e.finish())
+// unknown tells whether what any of the dispatches takes is not known yet.
+func (c *cutter) unknown(from, to int) bool {
+	return slices.Contains(c.cost[from:to], 0)
 }
 
 // finish waits for what was submitted.

@@ -7,15 +7,16 @@ const (
 	smallWrite = 256 << 10
 	// smallWrites bounds the bytes that wait there.
 	smallWrites = 16 << 20
-	// uploadMax is the size of one of the buffers for large writes.
-	uploadMax = 8 << 20
+	// uploadMax is the size of one of the buffers for large writes, and uploadBuffers their number.
+	uploadMax     = 8 << 20
+	uploadBuffers = 4
 )
 
-// upload is the pair of buffers through which large writes go, made at the first: while the adapter copies out of one, the host
-// fills the other.
+// upload are the buffers through which large writes go, in turn, each made at its first: while the adapter copies out of some,
+// or is still at earlier work, the host fills another.
 type upload struct {
-	staging [2]*wgpu.Buffer
-	mapping [2]mapping
+	staging [uploadBuffers]*wgpu.Buffer
+	mapping [uploadBuffers]mapping
 	next    int
 }
 
@@ -62,7 +63,7 @@ func (d *Device) writeSmall(b *wgpu.Buffer, offset int64, data []byte) error {
 func (d *Device) writeLarge(b *wgpu.Buffer, offset int64, data []byte) error {
 	u := &d.up
 	i := u.next
-	u.next = 1 - i
+	u.next = (i + 1) % uploadBuffers
 	if u.staging[i] == nil {
 		s, err := d.buffer("upload", uploadMax, wgpu.BufferUsage_MapWrite|wgpu.BufferUsage_CopySrc)
 		if err != nil {
@@ -79,19 +80,5 @@ func (d *Device) writeLarge(b *wgpu.Buffer, offset int64, data []byte) error {
 	if err := s.Unmap(); err != nil {
 		return err
 	}
-	enc, err := d.dev.CreateCommandEncoder(nil)
-	if err != nil {
-		return err
-	}
-	defer enc.Release()
-	if err := enc.CopyBufferToBuffer(s, 0, b, uint64(offset), uint64(len(data))); err != nil {
-		return err
-	}
-	cmd, err := enc.Finish(nil)
-	if err != nil {
-		return err
-	}
-	d.submit(cmd)
-	cmd.Release()
-	return nil
+	return d.copyBuffer(s, 0, b, offset, int64(len(data)))
 }

@@ -21,6 +21,31 @@ type Executor interface {
 	Close() error
 }
 
+// Starter is implemented by executors whose device works beside the host.
+type Starter interface {
+	// Start is Run that returns before the device is done. What is written after it does not reach what was started.
+	Start(ctx context.Context, stages ...Stage) error
+	// Fetch has what Read would give copied once all that was started before is done. take waits for that, is called once, and
+	// fills dst.
+	Fetch(n *Node, dst []float32) (take func() error, err error)
+}
+
+// StartOn starts stages where the executor can, or runs them.
+func StartOn(ctx context.Context, e Executor, stages ...Stage) error {
+	if s, ok := e.(Starter); ok {
+		return s.Start(ctx, stages...)
+	}
+	return e.Run(ctx, stages...)
+}
+
+// FetchFrom fetches where the executor can, or reads.
+func FetchFrom(e Executor, n *Node, dst []float32) (take func() error, err error) {
+	if s, ok := e.(Starter); ok {
+		return s.Fetch(n, dst)
+	}
+	return func() error { return nil }, e.Read(n, dst)
+}
+
 // Profiler is implemented by executors that can time their nodes one by one.
 type Profiler interface {
 	// Profile runs stages, like Run, but waits for each node and gives its time, in order.
@@ -67,6 +92,8 @@ type Device interface {
 	Binding() int64
 	NewStore() Store
 	Compile(g *Graph, opt PlanOptions) (Executor, error)
+	// Overlaps tells whether the device works while the host does something else: its executors are Starters then.
+	Overlaps() bool
 	// Announce gives the bytes that Compile would hold in all, a new store's included, without allocating them.
 	Announce(g *Graph, opt PlanOptions) (int64, error)
 	Close() error

@@ -89,14 +89,8 @@ func (t *Trainer) checkLoss(loss float32) error {
 
 // checkNorms looks at the norms of a step's gradients: one that is not finite has spoilt the weights, and one whose square is
 // not, the second moment.
-func (t *Trainer) checkNorms() error {
-	if t.norms == nil {
-		t.norms = make([]float32, t.Step.norms.Shape.Size())
-	}
-	if err := t.exec.Read(t.Step.norms, t.norms); err != nil {
-		return err
-	}
-	for i, v := range t.norms {
+func (t *Trainer) checkNorms(norms []float32) error {
+	for i, v := range norms {
 		if square := v * v; square-square != 0 {
 			what := "the gradient's norm of " + t.Step.normed[i].Name
 			return &DivergedError{Step: t.done + 1, What: what, Value: v, Micro: -1, LR: t.Config.Optimizer.LR}
@@ -252,7 +246,10 @@ func (t *Trainer) firstBad(ctx context.Context, dev graph.Device, b *views.Batch
 	if err := step.WriteSchedule(e, schedule); err != nil {
 		return "", err
 	}
-	if _, err := t.micro(ctx, step, e, b, i); err != nil {
+	if err := t.write(step, e, b, t.done, i); err != nil {
+		return "", err
+	}
+	if err := e.Run(ctx, StageGradients); err != nil {
 		return "", err
 	}
 	for _, n := range step.Graph.Nodes {

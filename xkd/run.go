@@ -224,8 +224,13 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, watch *observe
 	s := &Summary{Checkpoint: keep.checkpoint, Steps: t.done}
 	rate, doctor := newRate(), &physician{}
 	steps := t.Config.Train.Steps
+	var following []*views.Batch
+	var lack error // why there are none
 	for t.done < steps && ctx.Err() == nil {
-		batches, err := next(loader, t.MicroBatches())
+		batches, err := following, lack
+		if following = nil; batches == nil && err == nil {
+			batches, err = next(loader, t.MicroBatches())
+		}
 		if err != nil {
 			if ctx.Err() != nil {
 				break
@@ -240,8 +245,13 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, watch *observe
 				return nil, err
 			}
 		}
+		save := (t.done+1)%opt.SaveEvery == 0 || t.done+1 == steps
+		// Who looks at what the device holds after this step has it before the next one begins.
+		if t.Overlaps() && !look && !save && !watch.due(t.done+1, steps) {
+			following, lack = next(loader, t.MicroBatches())
+		}
 		// A step is finished once begun: a half-run step would leave the weights undefined.
-		losses, err := t.Train(context.WithoutCancel(ctx), batches...)
+		losses, err := t.TrainAhead(context.WithoutCancel(ctx), batches, following)
 		if err != nil {
 			return nil, t.diverged(ctx, err, batches, keep, opt)
 		}
@@ -274,7 +284,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, watch *observe
 			}
 			opt.Progress(p)
 		}
-		if t.done%opt.SaveEvery == 0 || t.done == steps {
+		if save {
 			if err := keep.save(t); err != nil {
 				return nil, err
 			}

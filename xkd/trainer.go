@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"goxkd/graph"
 	"goxkd/media"
@@ -35,8 +36,9 @@ type Trainer struct {
 	clips  int    // in the data set, once it is known
 	digest string // of the data set
 	labels media.Source
-	norms  []float32
-	first  float64 // size of the first loss, 0 before it is known
+	norms  []float32 // of the last step's gradients
+	ahead  *underway // the step that the device has begun, if any
+	first  float64   // size of the first loss, 0 before it is known
 }
 
 // New builds a configuration's step, allocates it on the device and draws the first weights. Errors are FieldErrors for
@@ -75,39 +77,115 @@ func (t *Trainer) MicroBatches() int { return t.Step.MicroBatches() }
 // the seed and the number of the micro-batch alone. What is not finite, or has left all
 // bounds, is a DivergedError. An error leaves the trainer unusable: go back to a checkpoint.
 func (t *Trainer) Train(ctx context.Context, batches ...*views.Batch) (Losses, error) {
-	mean := make(Losses, len(t.Step.LossNames))
+	return t.TrainAhead(ctx, batches, nil)
+}
+
+// TrainAhead is Train that has the device begin the step after it, on the batches that follow, as soon as this one's are
+// done with: the host checks this one's figures meanwhile. If the next step is given others, what was begun is dropped. The figures
+// are those of Train; what the device holds besides its states is the next step's when it returns.
+func (t *Trainer) TrainAhead(ctx context.Context, batches, following []*views.Batch) (Losses, error) {
 	n := t.MicroBatches()
-	if len(batches) != n {
-		return mean, fmt.Errorf("%d batches for a step of %d micro-batches", len(batches), n)
+	none := make(Losses, len(t.Step.LossNames))
+	if len(batches) != n || following != nil && len(following) != n {
+		return none, fmt.Errorf("%d batches for a step of %d micro-batches", len(batches), n)
 	}
-	schedule := t.Config.At(t.done)
-	schedule.Micro = n
+	s := t.ahead
+	t.ahead = nil
+	if s == nil || s.at != t.done || !slices.Equal(s.batches, batches) {
+		s = &underway{at: t.done, batches: batches}
+		if err := t.begin(ctx, s); err != nil {
+			return none, err
+		}
+	}
+	if err := t.update(ctx, s); err != nil {
+		return s.mean, err
+	}
+	if following != nil {
+		t.ahead = &underway{at: t.done + 1, batches: following}
+		if err := t.begin(ctx, t.ahead); err != nil {
+			return s.mean, err
+		}
+	}
+	if err := s.takeNorms(); err != nil {
+		return s.mean, err
+	}
+	if err := t.checkNorms(s.norms); err != nil {
+		return s.mean, err
+	}
+	t.norms = s.norms
+	t.done++
+	return s.mean, nil
+}
+
+// Overlaps tells whether TrainAhead gains anything over Train on the trainer's device.
+func (t *Trainer) Overlaps() bool { return t.dev.Overlaps() }
+
+// underway is a step between its beginning and its end.
+type underway struct {
+	at         int // steps before it
+	batches    []*views.Batch
+	mean       Losses // of its micro-batches
+	micro      Losses // of the micro-batch that was started last
+	takeLosses func() error
+	norms      []float32
+	takeNorms  func() error
+}
+
+// begin has the device start on the step's first micro-batch.
+func (t *Trainer) begin(ctx context.Context, s *underway) error {
+	schedule := t.Config.At(s.at)
+	schedule.Micro = t.MicroBatches()
+	s.mean = make(Losses, len(t.Step.LossNames))
 	if err := t.Step.WriteSchedule(t.exec, schedule); err != nil {
-		return mean, err
+		return err
 	}
-	for i, b := range batches {
-		losses, err := t.micro(ctx, t.Step, t.exec, b, i)
-		if err != nil {
-			return losses, err
+	return t.start(ctx, s, 0)
+}
+
+// start has it start on micro-batch i.
+func (t *Trainer) start(ctx context.Context, s *underway, i int) (err error) {
+	if err := t.write(t.Step, t.exec, s.batches[i], s.at, i); err != nil {
+		return err
+	}
+	if err := graph.StartOn(ctx, t.exec, StageGradients); err != nil {
+		return err
+	}
+	s.micro = make(Losses, len(t.Step.LossNames))
+	s.takeLosses, err = graph.FetchFrom(t.exec, t.Step.Losses, s.micro)
+	return err
+}
+
+// update has the device go through the rest of the micro-batches, sees that all losses are sound, and has it start on the update.
+func (t *Trainer) update(ctx context.Context, s *underway) error {
+	n := t.MicroBatches()
+	for i := range n {
+		losses, take := s.micro, s.takeLosses
+		if i+1 < n {
+			if err := t.start(ctx, s, i+1); err != nil {
+				return err
+			}
+		}
+		if err := take(); err != nil {
+			return err
 		}
 		if k := notFinite(losses); k >= 0 {
-			return losses, &DivergedError{Step: t.done + 1, What: LossNames[k], Value: losses[k], Micro: i, LR: t.Config.Optimizer.LR}
+			s.mean = losses
+			return &DivergedError{Step: s.at + 1, What: LossNames[k], Value: losses[k], Micro: i, LR: t.Config.Optimizer.LR}
 		}
 		for k, v := range losses {
-			mean[k] += v / float32(n)
+			s.mean[k] += v / float32(n)
 		}
 	}
-	if err := t.exec.Run(ctx, StageUpdate); err != nil {
-		return mean, err
+	if err := t.checkLoss(s.mean[0]); err != nil {
+		return err
 	}
-	if err := t.checkNorms(); err != nil {
-		return mean, err
+	if err := graph.StartOn(ctx, t.exec, StageUpdate); err != nil {
+		return err
 	}
-	if err := t.checkLoss(mean[0]); err != nil {
-		return mean, err
-	}
-	t.done++
-	return mean, nil
+	s.norms = make([]float32, t.Step.norms.Shape.Size())
+	var err error
+	s.takeNorms, err = graph.FetchFrom(t.exec, t.Step.norms, s.norms)
+	return err
 }
 
 // HostTimes are what the host has spent on the step's device since the trainer was made; false where it keeps no account.
@@ -129,40 +207,28 @@ func (t *Trainer) Profile(ctx context.Context) ([]graph.NodeTime, error) {
 	return p.Profile(ctx)
 }
 
-// micro adds the gradients of one micro-batch to the step's, which is the trainer's own or another of the same configuration.
-func (t *Trainer) micro(ctx context.Context, step *Step, exec graph.Executor, b *views.Batch, i int) (losses Losses, err error) {
+// write writes what micro-batch i of the step after at others needs, for the trainer's step or another of the same configuration.
+func (t *Trainer) write(step *Step, exec graph.Executor, b *views.Batch, at, i int) error {
 	c, n := t.Config, step.MicroBatches()
 	if b.B != c.Train.Batch {
-		return losses, fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Train.Batch)
+		return fmt.Errorf("a batch of %d clips, expected %d", b.B, c.Train.Batch)
 	}
 	if step.Tune != nil {
-		if err := step.feed(exec, b, t.labels, t.done*n+i); err != nil {
-			return losses, err
+		if err := step.feed(exec, b, t.labels, at*n+i); err != nil {
+			return err
 		}
-		return t.runMicro(ctx, step, exec, i)
+		return step.WriteMicro(exec, i)
 	}
 	global, locals := viewsOfBatch(b)
 	for _, m := range c.modalities() {
 		if err := step.WriteViews(exec, m, global[m], locals[m]); err != nil {
-			return losses, err
+			return err
 		}
-		if err := step.WriteMask(exec, m, c.maskNoise(m, c.Train.Seed, t.done*n+i, c.Train.Batch)); err != nil {
-			return losses, err
+		if err := step.WriteMask(exec, m, c.maskNoise(m, c.Train.Seed, at*n+i, c.Train.Batch)); err != nil {
+			return err
 		}
 	}
-	return t.runMicro(ctx, step, exec, i)
-}
-
-// runMicro computes the gradients of the inputs that were written.
-func (t *Trainer) runMicro(ctx context.Context, step *Step, exec graph.Executor, i int) (Losses, error) {
-	losses := make(Losses, len(step.LossNames))
-	if err := step.WriteMicro(exec, i); err != nil {
-		return losses, err
-	}
-	if err := exec.Run(ctx, StageGradients); err != nil {
-		return losses, err
-	}
-	return losses, exec.Read(step.Losses, losses)
+	return step.WriteMicro(exec, i)
 }
 
 // viewsOfBatch are a batch's views by modality.

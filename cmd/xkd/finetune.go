@@ -182,7 +182,7 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	if f.epochs > 0 {
 		c.Train.Steps = max(1, f.epochs*train.Len()/(c.Train.Batch*max(c.Train.Accumulate, 1)))
 	}
-	memory := needed(train, c, f.workers)
+	memory := needed(train, c, f.workers, dev)
 	t, err := xkd.New(c, dev)
 	if err != nil {
 		return nil, err

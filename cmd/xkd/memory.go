@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"goxkd/graph"
 	"goxkd/media"
 	"goxkd/xkd"
 )
@@ -29,14 +30,18 @@ const (
 )
 
 // needed reckons what a run takes. Call it before the device has its memory.
-func needed(src media.Source, c xkd.Config, workers int) hostMemory {
+func needed(src media.Source, c xkd.Config, workers int, dev graph.Device) hostMemory {
 	var m hostMemory
 	spec := c.Spec()
 	if f, ok := src.(interface{ CacheBytes() int64 }); ok {
 		m.clips = f.CacheBytes()
 	}
 	video, audio := media.Modalities(src)
-	m.batches = spec.AheadBytes(c.Train.Batch, max(c.Train.Accumulate, 1), video, audio)
+	used := max(c.Train.Accumulate, 1)
+	if dev.Overlaps() {
+		used *= 2 // those of the step that follows too
+	}
+	m.batches = spec.AheadBytes(c.Train.Batch, used, video, audio)
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}

@@ -96,7 +96,7 @@ func train(cmd *cobra.Command, f *trainFlags) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	memory := needed(src, c, f.workers)
+	memory := needed(src, c, f.workers, dev)
 	w := newWatcher(stdout, stderr, f.asJSON)
 	t, err := xkd.New(c, dev)
 	if err != nil {
