@@ -19,6 +19,16 @@ func LabelsOf(src Source, i int) []int {
 	return nil
 }
 
+// Several tells whether any clip of a source has more than one label.
+func Several(src Source) bool {
+	for i := range src.Len() {
+		if len(LabelsOf(src, i)) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
 // Commonest is the share of the commonest label among the clips of a source: the accuracy of always naming it.
 func Commonest(src Source) float64 {
 	counts, most := map[int]int{}, 0

@@ -103,7 +103,10 @@ func TestAlone(t *testing.T) {
 			require.NotEqual(t, rows[0], rows[1])
 			require.NoError(t, e.Close())
 		}
-		tune := l.Config.TuneFrom(m, 4)
+		pre := l.Config
+		pre.Data.Split, pre.Data.Root = "train", "elsewhere"
+		tune := pre.TuneFrom(m, 4)
+		require.Equal(t, l.Config.Data, tune.Data, "a part of the clips of pretraining is none of others")
 		tuner, err := xkd.New(tune, cpu.Device{})
 		require.NoError(t, err)
 		require.NoError(t, tuner.Begin(l, xkd.Student))

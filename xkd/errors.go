@@ -38,6 +38,8 @@ var (
 	ErrOutputExists = errors.New("the file exists already")
 	// ErrNoLabels means that clips to be judged by their classes have fewer than two.
 	ErrNoLabels = errors.New("the clips have no labels")
+	// ErrSeveralLabels means that clips have several labels each where one is judged.
+	ErrSeveralLabels = errors.New("clips have several labels")
 	// ErrTooFewClips means that too few clips can be read for what is asked.
 	ErrTooFewClips = errors.New("too few clips")
 )

@@ -122,6 +122,9 @@ func Probe(ctx context.Context, dev graph.Device, src media.Source, checkpoints 
 	if len(src.Classes()) < 2 {
 		return nil, fmt.Errorf("%w: probing needs two classes or more, as sub-folders or a labels.csv", ErrNoLabels)
 	}
+	if media.Several(src) {
+		return nil, fmt.Errorf("%w, and a probe judges one each: fine-tuning takes several, by tune.multi_label", ErrSeveralLabels)
+	}
 	clips, err := joinFolds(src, opt.Folds, opt.Clips)
 	if err != nil {
 		return nil, err

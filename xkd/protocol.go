@@ -31,6 +31,10 @@ type Protocol struct {
 	Epochs   int      `yaml:"epochs"`
 	Paper    float64  `yaml:"paper"`    // the paper's figure in %
 	Settings []string `yaml:"settings"` // of the run, such as optimizer.lr=1e-4
+	// Of a support vector machine: views of a training clip, spans of a test clip, and the values of C that are tried.
+	TrainClips int       `yaml:"train_clips"`
+	TestClips  int       `yaml:"test_clips"`
+	Cs         []float64 `yaml:"c"`
 }
 
 // Protocols names those that are built in.
@@ -74,25 +78,42 @@ func ReadProtocol(name, file string) (p Protocol, err error) {
 	switch {
 	case !slices.Contains([]string{MethodFinetune, MethodLinear, MethodSVM}, p.Method):
 		err = fmt.Errorf("protocol %s: method is %q: give finetune, linear or svm", from, p.Method)
-	case p.Method != MethodSVM && p.Modality != Video.String() && p.Modality != Audio.String():
-		err = fmt.Errorf("protocol %s: modality is %q: give video or audio", from, p.Modality)
+	case len(p.Modalities()) == 0 || p.Method != MethodSVM && len(p.Modalities()) != 1:
+		err = fmt.Errorf("protocol %s: modality is %q: give video or audio, or of svm both", from, p.Modality)
 	case p.Folds < 1 || p.Folds > 100:
 		err = fmt.Errorf("protocol %s: folds is %d: give 1 to 100", from, p.Folds)
 	case p.Method != MethodSVM && (p.Epochs < 1 || p.Epochs > 1<<20):
 		err = fmt.Errorf("protocol %s: epochs is %d: give 1 or more", from, p.Epochs)
+	case p.Method == MethodSVM && (p.TrainClips < 1 || p.TrainClips > 1000 || p.TestClips < 1 || p.TestClips > 1000):
+		err = fmt.Errorf("protocol %s: train_clips and test_clips are %d and %d: give 1 to 1000", from, p.TrainClips, p.TestClips)
+	case p.Method == MethodSVM && (len(p.Cs) == 0 || slices.ContainsFunc(p.Cs, func(c float64) bool { return !(c > 0 && c < 1e9) })):
+		err = fmt.Errorf("protocol %s: c is %v: give numbers above 0", from, p.Cs)
 	}
 	return p, err
 }
 
+// Modalities are those of a protocol; none where it names no known one.
+func (p Protocol) Modalities() []Modality {
+	switch p.Modality {
+	case Video.String():
+		return []Modality{Video}
+	case Audio.String():
+		return []Modality{Audio}
+	case "both":
+		return []Modality{Video, Audio}
+	}
+	return nil
+}
+
 // Config is that of a protocol's run on an encoder of another configuration; more settings replace the protocol's own.
 func (p Protocol) Config(c Config, more ...string) (Config, error) {
-	m := Video
-	if p.Modality == Audio.String() {
-		m = Audio
-	}
-	c = c.TuneFrom(m, max(p.Classes, 2))
-	if p.Method == MethodLinear {
-		c = c.Probing()
+	switch p.Method {
+	case MethodSVM:
+		c.Tune, c.Data.Split, c.Data.Root = defaultTune, "", "" // how clips are divided
+	case MethodLinear:
+		c = c.TuneFrom(p.Modalities()[0], max(p.Classes, 2)).Probing()
+	default:
+		c = c.TuneFrom(p.Modalities()[0], max(p.Classes, 2))
 	}
 	settings := slices.DeleteFunc(slices.Clone(p.Settings), func(s string) bool {
 		at, _, _ := strings.Cut(s, "=")

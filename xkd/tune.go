@@ -335,6 +335,7 @@ func (c Config) TuneFrom(m Modality, classes int) Config {
 	}
 	c.Schedule = Courses{LR: Course{WarmUp: 0.1}, WeightDecay: Course{Start: 1, Final: 1}}
 	c.Train.FreezeLastLayer, c.Train.Accumulate, c.Train.Modality = 0, 1, ""
+	c.Data.Split, c.Data.Fold, c.Data.Root = "", 1, "" // of other clips than these
 	c.Tune = t
 	return c
 }

@@ -13,6 +13,9 @@ import (
 // fold in their names (tune.fold_name), else by the source's own splits, else two thirds and one at random.
 func (c Config) TuneSplit(src media.Source) (train, test media.Subset, err error) {
 	train.Of, test.Of = src, src
+	if !c.Tune.MultiLabel && media.Several(src) {
+		return train, test, fmt.Errorf("%w: set tune.multi_label to true", ErrSeveralLabels)
+	}
 	var fold *regexp.Regexp
 	if c.Tune.FoldName != "" {
 		if fold, err = regexp.Compile(c.Tune.FoldName); err != nil || fold.NumSubexp() < 1 {

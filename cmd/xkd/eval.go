@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goxkd/media"
 	"goxkd/xkd"
 )
 
@@ -21,8 +23,10 @@ func newEval() *cobra.Command {
 		Use:   "eval " + strings.Join(xkd.Protocols(), "|"),
 		Short: "Run a row of the paper's results on a data set, beside the paper's figure",
 		Long: `Eval runs one of the paper's protocols: its splits, clips and settings, fold by fold, and prints what comes out beside the
-paper's figure. It says what of the set is missing. A protocol is a readable file: --print shows it, --protocol takes another,
---set changes single settings. Without --weights the network begins with weights that know nothing.`,
+paper's figure: fine-tuning (ucf101), linear probes (kinetics400_linear) and linear support vector machines (ucf101_svm,
+kinetics_sound). It says what of the set is missing. A protocol is a readable file: --print shows it, --protocol takes another,
+--set changes single settings. Without --weights the base network begins with weights that know nothing; --from scratch gives
+such to a network of the sizes that --weights has, for comparison.`,
 		Example: `  xkd eval esc50 --print
   xkd eval esc50 --root ESC-50/ --weights aud_student.pth.tar
   xkd eval esc50 --root sounds/ --weights runs/latest --limit 40 --epochs 5    # a try`,
@@ -46,8 +50,10 @@ paper's figure. It says what of the set is missing. A protocol is a readable fil
 				return usagef("%w", err)
 			case root == "":
 				return usagef("--root is missing: name the folder of the data set")
-			case p.Method == xkd.MethodSVM:
-				return usagef("%s is a linear SVM on frozen features of both modalities, which eval does not run: xkd probe has one", p.Title)
+			case p.Method == xkd.MethodSVM && f.epochs != 0:
+				return usagef("--epochs is for training: %s has none", p.Title)
+			case oneOf("from", f.from) != nil:
+				return oneOf("from", f.from)
 			case f.limit < 0 || f.epochs < 0 || fold < 0 || fold > p.Folds:
 				return usagef("--limit, --epochs and --fold must not be negative, and --fold be at most %d", p.Folds)
 			}
@@ -59,6 +65,7 @@ paper's figure. It says what of the set is missing. A protocol is a readable fil
 	fl.SortFlags = false
 	fl.StringVar(&root, "root", "", "`folder` of the data set")
 	fl.StringVar(&weights, "weights", "", "`path` of the weights to begin with (default first weights of the base network)")
+	fl.StringVar(&f.from, "from", fromWeights, "weights, or scratch for first weights of the same sizes")
 	fl.StringVar(&f.network, "network", "student", "`network` to begin with: student or teacher")
 	fl.IntVar(&f.limit, "limit", 0, "clips to train on, and to test, at most; 0 means all")
 	fl.IntVar(&f.epochs, "epochs", 0, "epochs in place of the protocol's")
@@ -99,21 +106,22 @@ func eval(cmd *cobra.Command, f *tuneFlags, p xkd.Protocol, from, root string, o
 		return err
 	}
 	var weights *xkd.Loaded
-	f.from = fromScratch
-	if from != "" {
+	if from == "" {
+		f.from = fromScratch
+	} else {
 		if weights, err = xkd.LoadCheckpoint(checkpointAt(from), f.weights...); err != nil {
 			return err
 		}
 		defer weights.Close()
 		describeWeights(cmd.ErrOrStderr(), weights)
-		c, f.from = weights.Config, fromWeights
+		c = weights.Config
 	}
 	whole := f.limit == 0 && f.epochs == 0 && only == 0
 	if f.epochs == 0 {
 		f.epochs = p.Epochs
 	}
 	f.expect = &p
-	out := evalJSON{Event: "protocol", Protocol: p.Title, Paper: p.Paper, Whole: whole, Folds: []float64{}}
+	out := evalJSON{Event: "protocol", Protocol: p.Title, Paper: p.Paper, Folds: []float64{}}
 	base := f.out
 	for fold := 1; fold <= p.Folds; fold++ {
 		if only > 0 && fold != only {
@@ -124,26 +132,18 @@ func eval(cmd *cobra.Command, f *tuneFlags, p xkd.Protocol, from, root string, o
 			return f.explain(err)
 		}
 		f.out = filepath.Join(base, fmt.Sprintf("fold%d", fold))
-		if err := xkd.PrepareFolder(f.out, false); err != nil {
-			return err
+		one := f.tuneFold
+		if p.Method == xkd.MethodSVM {
+			one = f.svmFold
 		}
-		r, err := f.fit(cmd, run, weights)
-		if err != nil || r == nil {
-			return err
-		}
-		figure := 100 * r.Top1
-		if r.MultiLabel {
-			figure = 100 * r.MAP
-		}
-		out.Folds = append(out.Folds, figure)
-		if f.asJSON {
-			err = printJSON(cmd.OutOrStdout(), r)
-		} else {
-			err = printTest(cmd.OutOrStdout(), *r)
+		figure, err := one(cmd, run, weights)
+		if errors.Is(err, errStopped) {
+			return nil
 		}
 		if err != nil {
 			return err
 		}
+		out.Folds = append(out.Folds, 100*figure)
 	}
 	for _, v := range out.Folds {
 		out.Mean += v / float64(len(out.Folds))
@@ -152,23 +152,99 @@ func eval(cmd *cobra.Command, f *tuneFlags, p xkd.Protocol, from, root string, o
 		out.Std += (v - out.Mean) * (v - out.Mean) / float64(max(len(out.Folds)-1, 1))
 	}
 	out.Std = math.Sqrt(out.Std)
+	out.Whole = whole && !f.lacking
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), out)
 	}
 	part := ""
-	if !whole {
+	if !out.Whole {
 		part = ", on a part of it: the figures are not to be compared"
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s, %s: %.1f ± %.1f %%; the paper has %.1f %%%s\n", p.Title, count(len(out.Folds), "fold"), out.Mean, out.Std, p.Paper, part)
 	return err
 }
 
-// sayMissing tells what of a protocol's set is not there.
-func sayMissing(notes io.Writer, p xkd.Protocol, clips, classes int) {
-	if p.Clips > 0 && clips < p.Clips {
-		fmt.Fprintf(notes, "missing:    %d of the set's %d clips\n", p.Clips-clips, p.Clips)
+// errStopped ends a protocol whose run was stopped and saved, and has said how to go on.
+var errStopped = errors.New("stopped")
+
+// tuneFold trains and tests one fold; the figure is a share.
+func (f *tuneFlags) tuneFold(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (figure float64, err error) {
+	if err := xkd.PrepareFolder(f.out, false); err != nil {
+		return 0, err
 	}
-	if p.Classes > 0 && classes != p.Classes {
-		fmt.Fprintf(notes, "missing:    the set has %d classes, and here are %d\n", p.Classes, classes)
+	r, err := f.fit(cmd, c, weights)
+	switch {
+	case err != nil:
+		return 0, err
+	case r == nil:
+		return 0, errStopped
+	case f.asJSON:
+		err = printJSON(cmd.OutOrStdout(), r)
+	default:
+		err = printTest(cmd.OutOrStdout(), *r)
 	}
+	if r.MultiLabel {
+		return r.MAP, err
+	}
+	return r.Top1, err
+}
+
+// svmFold judges frozen features on one fold; the figure is the share of the last row: of both modalities, where there are two.
+func (f *tuneFlags) svmFold(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (figure float64, err error) {
+	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	dev, err := openDevice(ctx, f.device, stderr)
+	if err != nil {
+		return 0, err
+	}
+	defer dev.Close()
+	train, test, err := f.openFold(ctx, &c, stderr)
+	if err != nil {
+		return 0, err
+	}
+	r, err := role(f.network)
+	if err != nil {
+		return 0, err
+	}
+	if f.from == fromScratch {
+		weights = nil
+	}
+	rows, bad, err := xkd.SVM(ctx, dev, c, weights, train, test, xkd.SVMOptions{
+		Role: r, Modalities: f.expect.Modalities(), TrainClips: f.expect.TrainClips, TestClips: f.expect.TestClips, Cs: f.expect.Cs,
+		Seed: c.Train.Seed, Progress: counted(stderr, "reading features: %d of %d batches"),
+	})
+	if err != nil {
+		return 0, err
+	}
+	printBad(stderr, "unreadable", bad)
+	figure = rows[len(rows)-1].Top1
+	if f.asJSON {
+		return figure, printJSON(cmd.OutOrStdout(), struct {
+			Event string       `json:"event"`
+			Fold  int          `json:"fold"`
+			Rows  []xkd.SVMRow `json:"rows"`
+		}{"svm", c.Data.Fold, rows})
+	}
+	t := newTable("fold", "features", ">top-1 %", ">C", ">C picked on test clips", ">to fit", ">to test")
+	for _, row := range rows {
+		t.add(fmt.Sprint(c.Data.Fold), row.Modality, fmt.Sprintf("%.1f", 100*row.Top1), fmt.Sprintf("%g", row.C), fmt.Sprintf("%.1f", 100*row.OnTest), fmt.Sprint(row.Train), fmt.Sprint(row.Test))
+	}
+	return figure, t.print(cmd.OutOrStdout())
+}
+
+// sayRefused lists files that cannot be used, and tells what of a protocol's set, where there is one, is not there.
+func (f *tuneFlags) sayRefused(notes io.Writer, report *media.Report, classes int) {
+	shown := refusalsShown
+	if p := f.expect; p != nil {
+		shown = missingShown
+		if n := p.Clips - report.Good; p.Clips > 0 && n > 0 {
+			fmt.Fprintf(notes, "missing:    %d of the set's %d clips\n", n, p.Clips)
+			f.lacking = true
+		}
+		if p.Classes > 0 && classes != p.Classes {
+			fmt.Fprintf(notes, "missing:    the set has %d classes, and here are %d\n", p.Classes, classes)
+			f.lacking = true
+		}
+	}
+	printFirst(notes, "refused", report.Bad, shown)
+	printBad(notes, "remarks", report.Remarks)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ type tuneFlags struct {
 	epochs, limit           int // of a protocol; 0 for none
 	first                   int // steps done before
 	expect                  *xkd.Protocol
+	lacking                 bool // its set is not whole
 }
 
 func newFinetune() *cobra.Command {
@@ -170,15 +172,10 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	if dev, err = tuned(ctx, dev, f.tune, c, stderr); err != nil {
 		return nil, err
 	}
-	train, test, err := openTuning(ctx, &c, stderr)
+	train, test, err := f.openFold(ctx, &c, stderr)
 	if err != nil {
 		return nil, err
 	}
-	if f.expect != nil {
-		sayMissing(stderr, *f.expect, train.Len()+test.Len(), c.Tune.Classes)
-	}
-	train, test = thinned(train, f.limit), thinned(test, f.limit)
-	fmt.Fprintf(stderr, "classes:    %d; %s to train on, %d to test\n", c.Tune.Classes, count(train.Len(), "clip"), test.Len())
 	if f.epochs > 0 {
 		c.Train.Steps = max(1, f.epochs*train.Len()/(c.Train.Batch*max(c.Train.Accumulate, 1)))
 	}
@@ -215,6 +212,17 @@ func (f *tuneFlags) fit(cmd *cobra.Command, c xkd.Config, weights *xkd.Loaded) (
 	return &testJSON{"test", c.Tune.Modality, c.Tune.Frozen, from, train.Len(), c.Tune.Classes, c.Tune.TestClips, c.Tune.TestCrops, r, media.Commonest(test), c.Tune.MultiLabel}, nil
 }
 
+// openFold opens and divides the clips, takes as many as --limit allows, and says how many there are.
+func (f *tuneFlags) openFold(ctx context.Context, c *xkd.Config, notes io.Writer) (train, test media.Source, err error) {
+	train, test, err = f.openTuning(ctx, c, notes)
+	if err != nil {
+		return nil, nil, err
+	}
+	train, test = thinned(train, f.limit), thinned(test, f.limit)
+	fmt.Fprintf(notes, "classes:    %d; %s to train on, %d to test\n", c.Tune.Classes, count(train.Len(), "clip"), test.Len())
+	return train, test, nil
+}
+
 // thinned takes so many clips, evenly over the source.
 func thinned(src media.Source, n int) media.Source {
 	if n <= 0 || n >= src.Len() {
@@ -227,8 +235,9 @@ func thinned(src media.Source, n int) media.Source {
 	return few
 }
 
-// openTuning opens labelled clips of the run's modality and divides them; the classes are entered into the configuration.
-func openTuning(ctx context.Context, c *xkd.Config, notes io.Writer) (train, test media.Source, err error) {
+// openTuning opens labelled clips of the run's modality and divides them; the classes are entered into the configuration. Of a
+// protocol's set it says what is missing.
+func (f *tuneFlags) openTuning(ctx context.Context, c *xkd.Config, notes io.Writer) (train, test media.Source, err error) {
 	if c.Data.Path == xkd.SyntheticData {
 		g := c.Generated()
 		if c.Tune.Clips > 0 {
@@ -244,19 +253,24 @@ func openTuning(ctx context.Context, c *xkd.Config, notes io.Writer) (train, tes
 	opt := views.OptionsFor(c.Spec())
 	opt.LabelColumn, opt.Fold, opt.Root, opt.Split = c.Tune.Label, c.Data.Fold, c.Data.Root, c.Data.Split
 	opt.NeedVideo, opt.NeedAudio = c.Tune.Modality == xkd.Video.String(), c.Tune.Modality == xkd.Audio.String()
+	if p := f.expect; p != nil {
+		opt.NeedVideo, opt.NeedAudio = slices.Contains(p.Modalities(), xkd.Video), slices.Contains(p.Modalities(), xkd.Audio)
+	}
 	fmt.Fprintf(notes, "looking through the files in %s\n", media.Printable(c.Data.Path))
 	src, report, err := openShown(ctx, c.Data.Path, opt, notes)
 	if err != nil {
 		return nil, nil, err
 	}
 	fmt.Fprintf(notes, "clips:      %d in %s\n", report.Good, media.Printable(c.Data.Path))
-	printBad(notes, "refused", report.Bad)
-	printBad(notes, "remarks", report.Remarks)
+	f.sayRefused(notes, report, len(src.Classes()))
 	if len(src.Classes()) < 2 {
 		return nil, nil, fmt.Errorf("%w: fine-tuning needs two classes or more, as sub-folders or a labels.csv", xkd.ErrNoLabels)
 	}
 	c.Tune.Classes = len(src.Classes())
 	fit, held, err := c.TuneSplit(src)
+	if n := report.Good - report.Unlabeled - fit.Len() - held.Len(); err == nil && n > 0 && c.Tune.Clips == 0 {
+		fmt.Fprintf(notes, "left aside: %s of other splits than train and test\n", count(n, "clip"))
+	}
 	return fit, held, err
 }
 

@@ -15,8 +15,11 @@ import (
 	"goxkd/xkd"
 )
 
-// refusalsShown bounds the refused files that are listed.
-const refusalsShown = 3
+// How many refused files are listed: of a data set of one's own, and of one that is known, of which all should be there.
+const (
+	refusalsShown = 3
+	missingShown  = 10
+)
 
 // openTraining opens a run's clips and says what was found.
 func openTraining(ctx context.Context, c xkd.Config, notes io.Writer) (media.Source, error) {
@@ -82,15 +85,18 @@ func lookBar(done, total int, took time.Duration, width int) string {
 }
 
 // printBad lists the first bad files and counts the rest.
-func printBad(w io.Writer, what string, bad []media.BadFile) {
+func printBad(w io.Writer, what string, bad []media.BadFile) { printFirst(w, what, bad, refusalsShown) }
+
+// printFirst lists so many of the bad files and counts the rest.
+func printFirst(w io.Writer, what string, bad []media.BadFile, shown int) {
 	if len(bad) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "%-11s %s\n", what+":", count(len(bad), "file"))
-	for _, b := range bad[:min(refusalsShown, len(bad))] {
+	for _, b := range bad[:min(shown, len(bad))] {
 		fmt.Fprintf(w, "  %s: %s\n", media.Printable(b.Path), media.Printable(b.Reason))
 	}
-	if n := len(bad) - refusalsShown; n > 0 {
+	if n := len(bad) - shown; n > 0 {
 		fmt.Fprintf(w, "  and %d more\n", n)
 	}
 }

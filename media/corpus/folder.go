@@ -40,6 +40,7 @@ type listed struct {
 	sound  ffmpeg.Place // where its sound lies if in has none; of size 0 for nowhere
 	beside string       // the name of sound
 	label  string
+	labels []string // of a clip that may have several, in place of label
 	split  string
 	// start and end restrict the clip, in seconds; end 0 is the file's own.
 	start, end float64
@@ -55,9 +56,10 @@ type listing struct {
 
 type folderFile struct {
 	listed
-	label int
-	stamp stamp
-	info  *ffmpeg.Choice
+	label  int // the first of them
+	labels []int
+	stamp  stamp
+	info   *ffmpeg.Choice
 }
 
 // mediaExtensions are the extensions of files that are looked at.
@@ -398,21 +400,29 @@ func (file *folderFile) duration() float64 {
 
 // number gives the good files their classes.
 func (f *Folder) number(report *media.Report) {
-	labels := make([]string, len(f.files))
-	for i, file := range f.files {
-		labels[i] = file.listed.label
+	var labels []string
+	for _, file := range f.files {
+		labels = append(append(labels, file.listed.label), file.listed.labels...)
 	}
 	f.classes = media.ClassesOf(labels)
 	at := map[string]int{}
 	for i, c := range f.classes {
 		at[c] = i
 	}
-	for i, name := range labels {
-		if name == "" {
+	for i := range f.files {
+		file := &f.files[i]
+		names := file.listed.labels
+		if names == nil && file.listed.label != "" {
+			names = []string{file.listed.label}
+		}
+		for _, name := range names {
+			file.labels = append(file.labels, at[name])
+		}
+		if len(names) == 0 {
 			report.Unlabeled++
 			continue
 		}
-		f.files[i].label = at[name]
+		file.label = file.labels[0]
 	}
 }
 
@@ -441,8 +451,11 @@ func (f *Folder) Len() int { return len(f.files) }
 // Name is the clip's path below the folder, with slashes, or its name in the list.
 func (f *Folder) Name(i int) string { return f.files[i].name }
 
-// Label is the clip's class, -1 when it has none.
+// Label is the clip's class, -1 when it has none; of several the first.
 func (f *Folder) Label(i int) int { return f.files[i].label }
+
+// Labels are the clip's classes: one, or where the list says so any number.
+func (f *Folder) Labels(i int) []int { return f.files[i].labels }
 
 // Split is the clip's split in its list or labels.csv, empty without one.
 func (f *Folder) Split(i int) string { return f.files[i].split }

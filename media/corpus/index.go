@@ -350,8 +350,8 @@ func IndexClips(ctx context.Context, path string, opt media.FolderOptions, out s
 		} else {
 			x.Unknown++
 		}
-		if file.label >= 0 {
-			x.Classes[f.classes[file.label]]++
+		for _, label := range file.labels {
+			x.Classes[f.classes[label]]++
 		}
 	}
 	if x.Clips == 0 {

@@ -22,6 +22,7 @@ import (
 //   - a folder of tar shards in WebDataset's convention, or one such shard;
 //   - a folder with ESC-50's meta/esc50.csv, with UCF101's trainlistNN.txt and testlistNN.txt, or with
 //     HMDB51's *_test_splitN.txt, and each of these files by itself;
+//   - a folder with FSD50K's FSD50K.ground_truth, whose clips have several labels;
 //   - any other folder: the media files below it, with labels from labels.csv or from sub-folders;
 //   - a manifest: CSV or TSV with a header, or JSON lines, with path, label, split, start and end;
 //   - a plain list: a path per line, then a label, then start and end in seconds.
@@ -91,6 +92,12 @@ func gatherDir(dir string, opt media.FolderOptions, report *media.Report) (*list
 		if info, err := os.Stat(esc); err == nil && info.Mode().IsRegular() {
 			return gatherList(filepath.Dir(esc), []string{esc}, readESC, opt, report)
 		}
+	}
+	if lists, err := fsdLists(dir); len(lists) > 0 || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		return gatherList(dir, lists, readFSD, opt, report)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

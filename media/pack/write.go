@@ -72,6 +72,9 @@ func Write(ctx context.Context, src media.Corpus, out string, opt Options) (*Rep
 	if opt.FPS < 1 || opt.Size < 1 || opt.Rate < 1 {
 		return nil, errors.New("pack: frames per second, size and rate must be above 0")
 	}
+	if media.Several(src) {
+		return nil, errors.New("pack: the clips have several labels each, of which a pack keeps one: read them from their files")
+	}
 	if opt.ShardBytes <= 0 {
 		opt.ShardBytes = 256 << 20
 	}
