@@ -18,6 +18,7 @@ const (
 	StateRunning = "running"
 	StateKilled  = "killed"  // its process is gone and has not said why
 	StateUnknown = "unknown" // of an earlier version, whose runs say nothing
+	StateAwaited = "not begun"
 )
 
 // Run is what a folder says of a run.
@@ -114,6 +115,8 @@ func (r *Run) state() string {
 	}
 	s := r.Session()
 	switch {
+	case s == nil && !Is(r.Folder):
+		return StateAwaited
 	case s == nil:
 		return StateUnknown
 	case s.Outcome == "":

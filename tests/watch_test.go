@@ -235,6 +235,7 @@ func (b *tab) useCurves(runs int) {
 	t := b.t
 	t.Helper()
 	b.until(`document.querySelectorAll('#curves .panel').length > 10 && charts.get('Loss').plot && charts.get('Reconstruction').plot`)
+	require.Zero(t, in[float64](b, `scrollY`), "it begins at its top")
 	require.Equal(t, runs, in[int](b, `document.querySelectorAll('#runs .run').length`))
 	legend := `[...charts.get('Loss').box.querySelectorAll('.u-label')].map(e => e.textContent).join()`
 	require.Contains(t, in[string](b, legend), "b")

@@ -85,8 +85,16 @@ func TestPageFollowsARun(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(text), &c))
 		return c
 	}
+	state := func() string {
+		var list []Info
+		_, text, _ := get(t, h, "GET", "", "/api/runs")
+		require.NoError(t, json.Unmarshal([]byte(text), &list))
+		return list[0].State
+	}
 	require.Empty(t, curves("generation=-1&after=0").Curves)
+	require.Equal(t, record.StateAwaited, state())
 	steps(1, 10)
+	require.Equal(t, record.StateUnknown, state(), "nothing says how it came about")
 	c := curves("generation=0&after=0")
 	require.True(t, c.Whole)
 	require.Len(t, c.Curves["loss"].Steps, 10)

@@ -4,7 +4,7 @@ const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9
 // Title, figures, and what they are multiplied by.
 const panels = [
   ['Loss', ['loss']], ['Parts of the loss', ['recon_loss', 'cmkd_loss', 'alignment_loss']], ['Reconstruction', ['vid_recon_loss', 'aud_recon_loss']],
-  ['Distillation', ['vt2as_kd_loss', 'at2vs_kd_loss']], ['Alignment (MMD)', ['as2vs_align_loss', 'vt2at_align_loss']],
+  ['Distillation, to the other student', ['vt2as_kd_loss', 'at2vs_kd_loss']], ['Alignment (MMD)', ['as2vs_align_loss', 'vt2at_align_loss']],
   ['k-NN on held-out clips (%)', ['held_knn_video', 'held_knn_audio'], 100],
   ['Entropy of the teachers', ['entropy_video', 'entropy_audio']], ['Information of the teachers', ['information_video', 'information_audio']],
   ['Divergence of the students', ['divergence_video', 'divergence_audio']], ['Rank of features', ['rank_video', 'rank_audio']],
@@ -15,7 +15,7 @@ const panels = [
   ['Clips per second', ['clips_per_second']], ['Steps per second', ['steps_per_second']], ['Time waiting for data (%)', ['waiting'], 100],
   ['Memory of the process (MB)', ['memory'], 1e-6], ['Clips that could not be read', ['skipped']],
 ];
-const labels = {vid_recon_loss: 'video', aud_recon_loss: 'audio', vt2as_kd_loss: 'video teacher to audio student', at2vs_kd_loss: 'audio teacher to video student',
+const labels = {vid_recon_loss: 'video', aud_recon_loss: 'audio', vt2as_kd_loss: 'video teacher', at2vs_kd_loss: 'audio teacher',
   as2vs_align_loss: 'students', vt2at_align_loss: 'teachers', recon_loss: 'reconstruction', cmkd_loss: 'distillation', alignment_loss: 'alignment'};
 const dashes = [undefined, [5, 4], [2, 3]];
 const $ = id => document.getElementById(id);
@@ -33,7 +33,7 @@ dark.onchange = () => { theme = dark.matches; applyTheme(); };
 for (const b of document.querySelectorAll('nav button')) b.onclick = () => show(b.dataset.tab);
 function show(name) {
   tab = name;
-  history.replaceState(null, '', '#' + name);
+  history.replaceState(null, '', '#/' + name); // no element's name, to which the browser would scroll
   for (const b of document.querySelectorAll('nav button')) b.classList.toggle('on', b.dataset.tab === name);
   for (const id of ['curves', 'pictures', 'settings']) $(id).hidden = id !== name;
   drawAll();
@@ -62,7 +62,7 @@ function drawRuns() {
     return b;
   }));
   list.forEach((r, i) => {
-    const b = box.children[i], text = `${r.state}, step ${r.step}${r.steps ? ' of ' + r.steps : ''}${r.error ? ' — ' + r.error : ''}`;
+    const b = box.children[i], text = `${r.state}${r.steps || r.step ? ', step ' + r.step : ''}${r.steps ? ' of ' + r.steps : ''}${r.error ? ' — ' + r.error : ''}`;
     b.classList.toggle('off', off.has(i));
     b.setAttribute('aria-pressed', !off.has(i));
     if (b.lastChild.textContent !== text) b.lastChild.textContent = text;
@@ -206,7 +206,9 @@ function drawSettings() {
     for (const [name, values] of rows) {
       if (values.every(v => v === undefined || v === '')) continue;
       const tr = make('tr', undefined, differ(values) ? 'differs' : '');
-      tr.append(make('td', name), ...values.map(v => make('td', v ?? ''))); t.append(tr);
+      const td = make('td'); // a long name breaks behind a dot or a low line
+      name.split(/(?<=[._])/).forEach((part, k) => td.append(...(k ? [make('wbr')] : []), part));
+      tr.append(td, ...values.map(v => make('td', v ?? ''))); t.append(tr);
     }
     const box = make('div', undefined, 'wide'); box.append(t); return box;
   };
@@ -221,7 +223,7 @@ function drawSettings() {
   $('settings').replaceChildren(
     make('h2', 'Made by'), grid('', ['version', 'device', 'driver', 'platform', 'seed', 'clips', 'data', 'began', 'ended', 'outcome', 'reason'].map(k => [k, shown.map(([r]) => last(r)[k])])
       .concat([['sessions', shown.map(([r]) => r.sessions.map(s => s.outcome ? `${s.from}–${s.to} ${s.outcome}` : `${s.from}– ` + (r.state === 'running' && s === last(r) ? 'running' : 'killed')).join('; '))]])),
-    make('h2', 'Figures at the end'), grid('', scores.map(n => [n, shown.map(([r]) => n in r.scores ? r.scores[n].toFixed(4) : '')])),
+    make('h2', 'Last figures'), grid('', scores.map(n => [n, shown.map(([r]) => n in r.scores ? r.scores[n].toFixed(4) : undefined)])),
     make('h2', 'Settings'), ...(shown.length > 1 ? [box] : []), rows.length ? grid('', rows) : make('p', 'No setting differs.', 'note'));
 }
 
@@ -247,5 +249,5 @@ async function loop() {
 }
 document.documentElement.classList.toggle('dark', theme);
 if (inside) { list = inside.runs; data = inside.curves; }
-show(['pictures', 'settings'].find(name => location.hash === '#' + name) || 'curves');
+show(['pictures', 'settings'].find(name => location.hash === '#/' + name) || 'curves');
 if (!inside) loop();
