@@ -145,7 +145,7 @@ func TestBlur(t *testing.T) {
 	data[12] = 1 // the middle of red
 	data[25] = 1 // the corner of green
 	v := view{data, 1, 25}
-	v.blur(0, 5, k, k, make([]float32, 25))
+	v.blur(0, 5, k, k, make([]float32, blurScratch(5, 3)))
 	require.InDelta(t, 0.451863*0.451863, data[12], 1e-6)
 	require.InDelta(t, 0.451863*0.274069, data[7], 1e-6)
 	require.InDelta(t, 0.274069*0.274069, data[6], 1e-6)
@@ -156,7 +156,7 @@ func TestBlur(t *testing.T) {
 	require.InDelta(t, 0.274069*0.451863, data[26], 1e-6)
 	flat := view{[]float32{0.3, 0.3, 0.3, 0.3}, 1, 4}
 	flat.data = append(flat.data, make([]float32, 8)...)
-	flat.blur(0, 2, gaussian(9, 2), gaussian(9, 2), make([]float32, 4))
+	flat.blur(0, 2, gaussian(9, 2), gaussian(9, 2), make([]float32, blurScratch(2, 9)))
 	require.InDeltaSlice(t, []float32{0.3, 0.3, 0.3, 0.3}, flat.data[:4], 1e-6, "a kernel wider than the frame")
 }
 
@@ -182,7 +182,7 @@ func TestBlurSigma(t *testing.T) {
 	require.InDelta(t, 0.204164*0.882497, y[5], 1e-6)
 	data := make([]float32, 3*81)
 	data[40] = 1
-	view{data, 1, 81}.blur(0, 9, x, y, make([]float32, 81))
+	view{data, 1, 81}.blur(0, 9, x, y, make([]float32, blurScratch(9, len(x))))
 	require.InDelta(t, 0.204164, data[40], 1e-6)
 	require.InDelta(t, 0, data[41], 1e-6, "nothing along x")
 	require.InDelta(t, 0.204164*0.882497, data[49], 1e-6)
@@ -221,7 +221,7 @@ func TestAugmentVideoChain(t *testing.T) {
 	}
 	a := VideoAug{Scale: [2]float64{1, 1}, Ratio: [2]float64{1, 1}, Grey: 1, Blur: 1, BlurSigma: [2]float64{1, 1}, BlurKernel: 3}
 	dst, work := make([]uint8, 3*2*4*4), make([]float32, 3*2*4*4+1)
-	augmentVideo(dst, c, 0, 2, 4, a, rng.New(1), work, make([]float32, 16))
+	augmentVideo(dst, c, 0, 2, 4, a, rng.New(1), work, make([]float32, blurScratch(4, 3)))
 	// The first frame's grey, as above: 0.38578*255 = 98.37.
 	require.InDelta(t, 0.38578, work[5], 1e-6)
 	require.Equal(t, uint8(98), dst[5])
@@ -248,7 +248,7 @@ func TestOneDrawPerView(t *testing.T) {
 	spec := DefaultSpec()
 	dst, work := make([]uint8, 3*4*12*12), make([]float32, 3*4*12*12)
 	for seed := range uint64(20) {
-		augmentVideo(dst, still, 0, 4, 12, spec.VideoLocal, rng.New(seed), work, make([]float32, 144))
+		augmentVideo(dst, still, 0, 4, 12, spec.VideoLocal, rng.New(seed), work, make([]float32, blurScratch(12, spec.VideoLocal.BlurKernel)))
 		for c := range 3 {
 			first := work[c*4*144:][:144]
 			for f := 1; f < 4; f++ {
@@ -363,7 +363,7 @@ func BenchmarkAugmentVideo(b *testing.B) {
 			src := synthetic.New(synthetic.Config{Seconds: 4, Size: spec.Size})
 			c := loadGenerated(b, src, 0, media.Span{Start: 0, Seconds: spec.Seconds})
 			dst, work := make([]uint8, spec.videoGlobal()), make([]float32, spec.videoGlobal())
-			scratch := make([]float32, spec.Size*spec.Size)
+			scratch := make([]float32, blurScratch(spec.Size, spec.Video.BlurKernel))
 			seed := uint64(0)
 			for b.Loop() {
 				seed++

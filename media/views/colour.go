@@ -131,6 +131,9 @@ func trapezoid(h float32) float32 {
 
 func clamp01(x float32) float32 { return min(max(x, 0), 1) }
 
+// blurScratch is the scratch of a blur of planes [size,size] with so many taps: a plane, and a row with its continuation.
+func blurScratch(size, taps int) int { return size*size + size + taps }
+
 // blur is a Gaussian blur of frame t with kernel taps exp(-x^2/2sigma^2), normalised, along x and
 // along y; the frame is continued by reflection about its edge pixels.
 func (v view) blur(t, size int, alongX, alongY []float32, scratch []float32) {
@@ -254,7 +257,8 @@ func (v view) jitter(t int, j jitter, a VideoAug) {
 
 // augmentVideo writes one augmented view of the clip to dst [3,frames,size,size] in pixels of 0 to 255. All
 // frames share one draw. The order is crop and flip, jitter, grey, blur; a frame goes all the way before the next, while it
-// is in the cache. work takes the view in 0..1 on the way, so that it is rounded once; scratch takes a frame.
+// is in the cache. work takes the view in 0..1 on the way, so that it is rounded once; scratch takes a frame, and what its
+// blur takes.
 func augmentVideo(dst []uint8, c *media.Clip, first, frames, size int, a VideoAug, r *rand.Rand, work, scratch []float32) {
 	box := drawCrop(r, c.W, c.H, a.Scale, a.Ratio)
 	v := view{work[:len(dst)], frames, size * size}
@@ -275,7 +279,7 @@ func augmentVideo(dst []uint8, c *media.Clip, first, frames, size int, a VideoAu
 			v.transform(t, greyMatrix())
 		}
 		if alongX != nil {
-			v.blur(t, size, alongX, alongY, scratch[:size*size])
+			v.blur(t, size, alongX, alongY, scratch)
 		}
 		v.storeFrame(t, dst)
 	}

@@ -71,7 +71,7 @@ func TestBytesAreTheView(t *testing.T) {
 	}{"global": {spec.Frames, spec.Size, spec.Video}, "local": {spec.LocalFrames, spec.LocalSize, spec.VideoLocal}} {
 		p := newPatcher(t, 1, c.frames, c.size)
 		plane := c.frames * c.size * c.size
-		dst, work, scratch := make([]uint8, 3*plane), make([]float32, 3*plane), make([]float32, c.size*c.size)
+		dst, work, scratch := make([]uint8, 3*plane), make([]float32, 3*plane), make([]float32, blurScratch(c.size, c.aug.BlurKernel))
 		floats := make([]float32, 3*plane)
 		var worst [3]float64 // in steps
 		for seed := range uint64(8) {
@@ -162,4 +162,8 @@ func TestViewsTakeNoMemory(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/times, uint64(4*spec.videoLocal()), "less than the smallest view in floats")
+
+	kernel := gaussian(9, 1.3)
+	plane, scratch := make([]float32, 48*48), make([]float32, blurScratch(48, len(kernel)))
+	require.Zero(t, testing.AllocsPerRun(10, func() { blurPlane(plane, 48, kernel, kernel, scratch) }), "a frame is blurred in place")
 }

@@ -56,7 +56,7 @@ func sumPlanes(r, g, b []float32) [3]float64 {
 
 // blurPlane is plainBlur in vectors, to the bit.
 func blurPlane(p []float32, size int, alongX, alongY, scratch []float32) {
-	padded := make([]float32, size+len(alongX))
+	padded := scratch[size*size:][:size+len(alongX)]
 	C.views_blur(level, floats(p[:size*size]), C.int(size), floats(alongX), C.int(len(alongX)), floats(alongY), C.int(len(alongY)),
 		floats(padded), floats(scratch[:size*size]))
 }

@@ -58,7 +58,7 @@ func TestVectorsArePlain(t *testing.T) {
 		m := viewMatrix(box, size, size%2 == 1)
 		xs := taps(make([]tap, size), m.At(0, 0), m.At(0, 2), box.x, box.w)
 		ys := taps(make([]tap, size), m.At(1, 1), m.At(1, 2), box.y, box.h)
-		k, scratch := gaussian(9, 1.3), make([]float32, max(n, 8*(size+15)))
+		k, scratch := gaussian(9, 1.3), make([]float32, max(blurScratch(size, 9), 8*(size+15)))
 		steps := map[string][2]func(p [][]float32){
 			"sample": {
 				func(p [][]float32) { plainSample(frame, w, xs, ys, nil, p[0], p[1], p[2]) },

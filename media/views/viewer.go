@@ -33,8 +33,8 @@ func (s Spec) newSpectrogram() (*Spectrogram, error) {
 func newViewer(spec Spec, sg *Spectrogram) *viewer {
 	v := &viewer{spec: spec, sg: sg.Clone()}
 	v.work = make([]float32, max(spec.videoGlobal(), spec.videoLocal()))
-	side := max(spec.Size, spec.LocalSize)
-	v.scratch = make([]float32, max(side*side, spec.SpecFrames))
+	blur := blurScratch(max(spec.Size, spec.LocalSize), max(spec.Video.BlurKernel, spec.VideoLocal.BlurKernel))
+	v.scratch = make([]float32, max(blur, spec.SpecFrames))
 	if spec.Audio.ResizeCrop {
 		v.global = newResizeCrop(spec.Mels, spec.SpecFrames, spec.Audio)
 	}
