@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
+
 	"github.com/spf13/cobra"
 
+	"goxkd/graph"
 	"goxkd/media"
 	"goxkd/media/views"
 	"goxkd/xkd"
@@ -49,4 +54,53 @@ func (f *dataFlags) options(spec views.Spec) (media.FolderOptions, error) {
 	opt.LabelColumn, opt.Split, opt.Fold, opt.Root, opt.Workers = f.label, f.split, f.fold, f.root, f.workers
 	opt.NeedVideo, opt.NeedAudio = f.modality != xkd.Audio.String(), f.modality != xkd.Video.String()
 	return opt, nil
+}
+
+// readFlags are those of commands that read clips by one network.
+type readFlags struct {
+	data, device, network string
+	set                   []string
+	clips, batch          int
+}
+
+func (f *readFlags) add(cmd *cobra.Command, data, clips string) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.data, "data", "", data)
+	fl.StringVar(&f.network, "network", "student", networkUsage)
+	fl.StringArrayVar(&f.set, "set", nil, weightsUsage)
+	fl.StringVar(&f.device, "device", "auto", deviceUsage)
+	fl.IntVar(&f.clips, "clips", 768, clips)
+	fl.IntVar(&f.batch, "batch", 16, "clips at a time on the device")
+}
+
+// check refuses values that no command could have, and less than so many clips.
+func (f *readFlags) check(least int) (xkd.Role, error) {
+	switch {
+	case f.batch < 1 || f.batch > 4096:
+		return 0, usagef("--batch %d: give 1 to 4096", f.batch)
+	case f.clips < least:
+		return 0, usagef("--clips %d: give %d or more", f.clips, least)
+	}
+	return role(f.network)
+}
+
+// open opens the weights, the device and the clips. Without an error all are the caller's to close.
+func (f *readFlags) open(ctx context.Context, path string, d dataFlags, notes io.Writer) (*xkd.Loaded, graph.Device, media.Source, error) {
+	r, err := role(f.network)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	l, err := openWeights(path, f.set, notes)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	dev, err := openDevice(ctx, f.device, notes)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, l.Close())
+	}
+	src, err := openClips(ctx, f.data, d, f.clips, l, r, notes)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, dev.Close(), l.Close())
+	}
+	return l, dev, src, nil
 }

@@ -15,10 +15,10 @@ import (
 // embedFlags are the flags of `xkd embed`.
 type embedFlags struct {
 	dataFlags
-	data, out, device, network string
-	set                        []string
-	clips, spans, batch        int
-	tokens, asJSON             bool
+	readFlags
+	out            string
+	spans          int
+	tokens, asJSON bool
 }
 
 func newEmbed() *cobra.Command {
@@ -39,16 +39,11 @@ command goes on from there. .npy holds one modality, and names and times stand i
 		Args: oneArg("a checkpoint, such as runs/latest/checkpoint.safetensors"),
 		RunE: func(cmd *cobra.Command, args []string) error { return embed(cmd, f, args[0]) },
 	}
-	f.add(cmd)
+	f.dataFlags.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.data, "data", "", "`path` of clips, or synthetic (default the checkpoint's)")
+	f.readFlags.add(cmd, "`path` of clips, or synthetic (default the checkpoint's)", "number of generated clips")
 	fl.StringVar(&f.out, "out", "", "`file` to write: .npy, .npz or .safetensors")
-	fl.StringVar(&f.network, "network", "student", networkUsage)
-	fl.StringArrayVar(&f.set, "set", nil, weightsUsage)
-	fl.StringVar(&f.device, "device", "auto", deviceUsage)
-	fl.IntVar(&f.clips, "clips", 768, "number of generated clips")
 	fl.IntVar(&f.spans, "spans", 1, "spans of a clip, evenly spaced; one lies in the middle")
-	fl.IntVar(&f.batch, "batch", 16, "clips at a time on the device")
 	fl.BoolVar(&f.tokens, "tokens", false, "write every token, the class token first, instead of their mean")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document about what was written")
 	return cmd
@@ -78,7 +73,7 @@ func modalityOf(name string) []xkd.Modality {
 
 func embed(cmd *cobra.Command, f embedFlags, path string) error {
 	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
-	r, err := role(f.network)
+	r, err := f.check(1)
 	switch {
 	case err != nil:
 		return err
@@ -90,30 +85,17 @@ func embed(cmd *cobra.Command, f embedFlags, path string) error {
 		return usagef("--out %s: .npy holds one array: give --modality video or audio, or write .npz", media.Printable(f.out))
 	case f.spans < 1 || f.spans > 100:
 		return usagef("--spans %d: give 1 to 100", f.spans)
-	case f.batch < 1 || f.batch > 4096:
-		return usagef("--batch %d: give 1 to 4096", f.batch)
-	case f.clips < 1:
-		return usagef("--clips %d: give 1 or more", f.clips)
 	}
-	l, err := xkd.LoadCheckpoint(checkpointAt(path), f.set...)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	describeWeights(stderr, l)
 	modality := f.modality
 	if f.data == xkd.SyntheticData {
 		f.modality = "" // generated clips have both; which is written is another matter
 	}
-	dev, err := openDevice(ctx, f.device, stderr)
+	l, dev, src, err := f.open(ctx, path, f.dataFlags, stderr)
 	if err != nil {
 		return err
 	}
+	defer l.Close()
 	defer dev.Close()
-	src, err := openClips(ctx, f.data, f.dataFlags, f.clips, l, r, stderr)
-	if err != nil {
-		return err
-	}
 	e, err := xkd.Embed(ctx, dev, src, l, f.out, xkd.EmbedOptions{
 		Role: r, Modalities: modalityOf(modality), Tokens: f.tokens, Spans: f.spans, Batch: f.batch, Progress: counted(stderr, clipsRead),
 	})

@@ -109,11 +109,10 @@ func eval(cmd *cobra.Command, f *tuneFlags, p xkd.Protocol, from, root string, o
 	if from == "" {
 		f.from = fromScratch
 	} else {
-		if weights, err = xkd.LoadCheckpoint(checkpointAt(from), f.weights...); err != nil {
+		if weights, err = openWeights(from, f.weights, cmd.ErrOrStderr()); err != nil {
 			return err
 		}
 		defer weights.Close()
-		describeWeights(cmd.ErrOrStderr(), weights)
 		c = weights.Config
 	}
 	whole := f.limit == 0 && f.epochs == 0 && only == 0

@@ -55,12 +55,11 @@ func export(cmd *cobra.Command, f exportFlags, path string) error {
 	case f.modality != "" && modalityOf(f.modality) == nil:
 		return oneOf("modality", f.modality)
 	}
-	l, err := xkd.LoadCheckpoint(checkpointAt(path), f.set...)
+	l, err := openWeights(path, f.set, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	describeWeights(cmd.ErrOrStderr(), l)
 	which := modalityOf(f.modality)
 	if which == nil {
 		for _, m := range []xkd.Modality{xkd.Video, xkd.Audio} {

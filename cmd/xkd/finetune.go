@@ -127,10 +127,9 @@ func (f *tuneFlags) plan(notes io.Writer, args []string) (c xkd.Config, weights 
 		}
 		return c, nil, err
 	}
-	if weights, err = xkd.LoadCheckpoint(checkpointAt(args[0]), f.weights...); err != nil {
+	if weights, err = openWeights(args[0], f.weights, notes); err != nil {
 		return c, nil, err
 	}
-	describeWeights(notes, weights)
 	m := xkd.Video
 	if f.modality == xkd.Audio.String() {
 		m = xkd.Audio

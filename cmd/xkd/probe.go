@@ -96,12 +96,11 @@ func probe(cmd *cobra.Command, f probeFlags, paths []string) error {
 	}
 	var checkpoints []*xkd.Loaded
 	for _, path := range paths {
-		l, err := xkd.LoadCheckpoint(checkpointAt(path), f.set...)
+		l, err := openWeights(path, f.set, stderr)
 		if err != nil {
 			return err
 		}
 		defer l.Close()
-		describeWeights(stderr, l)
 		checkpoints = append(checkpoints, l)
 	}
 	if f.data == "" && checkpoints[0].Released() {
@@ -185,6 +184,15 @@ func checkpointAt(path string) string {
 		return filepath.Join(path, xkd.CheckpointFile)
 	}
 	return path
+}
+
+// openWeights opens what a path names, a file of weights or a run's folder, and says what of them was taken for granted.
+func openWeights(path string, settings []string, notes io.Writer) (*xkd.Loaded, error) {
+	l, err := xkd.LoadCheckpoint(checkpointAt(path), settings...)
+	if err == nil {
+		describeWeights(notes, l)
+	}
+	return l, err
 }
 
 const weightsUsage = "`setting` of weights that do not say it themselves, such as model.encoder.heads=6 (may be given again)"

@@ -12,10 +12,8 @@ import (
 // retrieveFlags are the flags of `xkd retrieve`.
 type retrieveFlags struct {
 	dataFlags
-	data, device, network string
-	set                   []string
-	clips, batch          int
-	asJSON                bool
+	readFlags
+	asJSON bool
 }
 
 func newRetrieve() *cobra.Command {
@@ -33,49 +31,31 @@ beside. Recall at k is the share of clips whose counterpart is among the k that 
 		Args: oneArg("a checkpoint, such as runs/latest/checkpoint.safetensors"),
 		RunE: func(cmd *cobra.Command, args []string) error { return retrieve(cmd, f, args[0]) },
 	}
-	f.add(cmd)
+	f.dataFlags.add(cmd)
 	fl := cmd.Flags()
 	for _, both := range []string{"modality", "label"} {
 		_ = fl.MarkHidden(both) // both are needed, labels are not
 	}
-	fl.StringVar(&f.data, "data", "", "`path` of clips with video and sound, or synthetic (default the checkpoint's)")
-	fl.StringVar(&f.network, "network", "student", networkUsage)
-	fl.StringArrayVar(&f.set, "set", nil, weightsUsage)
-	fl.StringVar(&f.device, "device", "auto", deviceUsage)
-	fl.IntVar(&f.clips, "clips", 768, "clips used at most")
-	fl.IntVar(&f.batch, "batch", 16, "clips at a time on the device")
+	f.readFlags.add(cmd, "`path` of clips with video and sound, or synthetic (default the checkpoint's)", "clips used at most")
 	fl.BoolVar(&f.asJSON, "json", false, "print one JSON document")
 	return cmd
 }
 
 func retrieve(cmd *cobra.Command, f retrieveFlags, path string) error {
 	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
-	r, err := role(f.network)
+	r, err := f.check(2)
 	switch {
 	case err != nil:
 		return err
-	case f.clips < 2:
-		return usagef("--clips %d: give 2 or more", f.clips)
-	case f.batch < 1 || f.batch > 4096:
-		return usagef("--batch %d: give 1 to 4096", f.batch)
 	case f.modality != "":
 		return usagef("--modality: `xkd retrieve` needs both video and audio")
 	}
-	l, err := xkd.LoadCheckpoint(checkpointAt(path), f.set...)
+	l, dev, src, err := f.open(ctx, path, f.dataFlags, stderr)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	describeWeights(stderr, l)
-	dev, err := openDevice(ctx, f.device, stderr)
-	if err != nil {
-		return err
-	}
 	defer dev.Close()
-	src, err := openClips(ctx, f.data, f.dataFlags, f.clips, l, r, stderr)
-	if err != nil {
-		return err
-	}
 	found, err := xkd.Retrieve(ctx, dev, src, l, xkd.RetrieveOptions{Role: r, Clips: f.clips, Batch: f.batch, Progress: counted(stderr, clipsRead)})
 	if err != nil {
 		return err
