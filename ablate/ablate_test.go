@@ -2,6 +2,7 @@ package ablate
 
 import (
 	"context"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -67,11 +68,11 @@ func TestRunGoesOn(t *testing.T) {
 	want, err := Run(context.Background(), cpu.Device{}, straight)
 	require.NoError(t, err)
 	require.Equal(t, map[EventKind]int{Started: 4, Stepped: 24, Judging: 6, Done: 6, lastSteps: 24}, news)
-	require.Len(t, want.Columns, 12) // student and teacher, by video, audio and both, by k-NN and SVM
+	require.Len(t, want.Columns, 16) // student and teacher, by video, audio and both, by k-NN and SVM, and retrieval both ways
 	require.Len(t, want.Rows, 3)
 	for _, l := range want.Rows {
 		require.Equal(t, []uint64{7, 8}, l.Seeds, l.Name)
-		require.Len(t, l.Cells, 12)
+		require.Len(t, l.Cells, 16)
 	}
 
 	stopped := small(t, t.TempDir())
@@ -169,6 +170,11 @@ func TestTable(t *testing.T) {
 	require.Equal(t, 1, part.Cells[0].Gain.Sign())
 	require.Equal(t, 0, part.Cells[1].Gain.Sign())
 	require.Equal(t, -1, Difference{-0.2, 0.1}.Sign())
+	// Retrieval has more clips, and another chance.
+	found := Table{Columns: []Column{{Classifier: Retrieval}}, Tested: 100, Searched: 400, Chance: 0.5}
+	require.InDelta(t, 10.0/400, found.ChanceOf(found.Columns[0]), 1e-12)
+	require.InDelta(t, 0.5, found.ChanceOf(Column{Classifier: "linear"}), 1e-12)
+	require.InDelta(t, 2*math.Sqrt(0.5*0.5/400+0.2*0.8/400), found.difference(0, xkd.NewScore([]float64{0.5}), xkd.NewScore([]float64{0.2})).Noise, 1e-12)
 	orders := table.Orders()
 	require.Equal(t, Order{Column: video, Leads: true, Gains: true}, orders[0])
 	require.Equal(t, Order{Column: audio, Leads: true, Below: []string{"part"}}, orders[1])

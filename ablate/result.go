@@ -25,9 +25,10 @@ type Result struct {
 	Device   string             `json:"device"`
 	Losses   map[string]float64 `json:"losses,omitempty"` // means of the last tenth of the steps
 	Judged   Judged             `json:"judged"`
-	Fit      int                `json:"fit"`    // clips that a classifier learns from
-	Tested   int                `json:"tested"` // clips that it is judged by
-	Chance   float64            `json:"chance"` // accuracy of always naming the commonest class
+	Fit      int                `json:"fit"`                // clips that a classifier learns from
+	Tested   int                `json:"tested"`             // clips that it is judged by
+	Chance   float64            `json:"chance"`             // accuracy of always naming the commonest class
+	Searched int                `json:"searched,omitempty"` // clips among which one's counterpart is looked for
 	Scores   []Score            `json:"scores"`
 }
 
@@ -36,9 +37,18 @@ type Judged struct {
 	Clips  string `json:"clips"`
 	Most   int    `json:"most"`
 	Splits int    `json:"splits"`
+	// Ways names what has been added to the ways of judging: results of earlier versions are judged again.
+	Ways string `json:"ways"`
 }
 
-func (o Options) judged() Judged { return Judged{o.TestName, o.TestClips, o.Splits} }
+func (o Options) judged() Judged { return Judged{o.TestName, o.TestClips, o.Splits, Retrieval} }
+
+// Retrieval is the Classifier of columns that say how often the other modality of a clip is among the retrieved most like it,
+// by the heads' outputs. Their Modality is such as "video to audio".
+const Retrieval = "retrieval (R@10)"
+
+// retrieved is the number of clips that count as found.
+const retrieved = 10
 
 // Column is a way to judge a network.
 type Column struct {

@@ -303,6 +303,19 @@ func (w *worker) judge(ctx context.Context, checkpoint string, result *Result) e
 		for _, row := range p.Rows {
 			result.Scores = append(result.Scores, Score{Column{role.String(), row.Modality, row.Classifier}, row.Trained.Values})
 		}
+		if video, audio := media.Modalities(w.opt.Test); !video || !audio {
+			continue
+		}
+		found, err := xkd.Retrieve(ctx, w.dev, w.opt.Test, l, xkd.RetrieveOptions{Role: role, Clips: w.opt.TestClips, TrainedOnly: true})
+		if err != nil {
+			return err
+		}
+		result.Searched = found.Clips
+		for _, row := range found.Rows {
+			if row.Features == "heads" {
+				result.Scores = append(result.Scores, Score{Column{role.String(), row.From + " to " + row.To, Retrieval}, []float64{row.Recall10}})
+			}
+		}
 	}
 	return nil
 }

@@ -6,15 +6,17 @@ import (
 
 // Table holds the accuracies of all rows. Cells lie as [row][column].
 type Table struct {
-	Columns []Column  `json:"columns"`
-	Rows    []Line    `json:"rows"`
-	Device  string    `json:"device"` // of the last run
-	Steps   int       `json:"steps"`
-	Judged  Judged    `json:"judged"`
-	Fit     int       `json:"fit"`
-	Tested  int       `json:"tested"`
-	Chance  float64   `json:"chance"`
-	Results []*Result `json:"results"` // of every run that is finished
+	Columns []Column `json:"columns"`
+	Rows    []Line   `json:"rows"`
+	Device  string   `json:"device"` // of the last run
+	Steps   int      `json:"steps"`
+	Judged  Judged   `json:"judged"`
+	Fit     int      `json:"fit"`
+	Tested  int      `json:"tested"`
+	Chance  float64  `json:"chance"`
+	// Searched is the number of clips among which retrieval looks.
+	Searched int       `json:"searched,omitempty"`
+	Results  []*Result `json:"results"` // of every run that is finished
 	// Compared is the row that the others are compared with: the whole method, or the first one.
 	Compared string `json:"compared"`
 }
@@ -68,7 +70,7 @@ func tabulate(opt Options, runs []run, results []*Result) *Table {
 		name := runs[i].row.Name
 		by[name] = append(by[name], r)
 		t.Results = append(t.Results, r)
-		t.Device, t.Fit, t.Tested, t.Chance = r.Device, r.Fit, r.Tested, r.Chance
+		t.Device, t.Fit, t.Tested, t.Chance, t.Searched = r.Device, r.Fit, r.Tested, r.Chance, r.Searched
 		if t.Columns == nil {
 			for _, s := range r.Scores {
 				t.Columns = append(t.Columns, s.Column)
@@ -111,19 +113,31 @@ func (t *Table) compare() {
 		for k := range t.Rows[i].Cells {
 			c := &t.Rows[i].Cells[k]
 			if len(untrained.Cells) > 0 {
-				c.Gain = t.difference(c.Score, untrained.Cells[k].Score)
+				c.Gain = t.difference(k, c.Score, untrained.Cells[k].Score)
 			}
 			if len(whole.Cells) > 0 {
-				c.Lead = t.difference(whole.Cells[k].Score, c.Score)
+				c.Lead = t.difference(k, whole.Cells[k].Score, c.Score)
 			}
 		}
 	}
 }
 
-// difference of a and b.
-func (t *Table) difference(a, b xkd.Score) Difference {
-	by, noise := (&xkd.ProbeResult{Test: t.Tested}).Gain(xkd.ProbeRow{Trained: a, Untrained: b})
+// difference of a and b by a column.
+func (t *Table) difference(column int, a, b xkd.Score) Difference {
+	tested := t.Tested
+	if t.Columns[column].Classifier == Retrieval {
+		tested = t.Searched
+	}
+	by, noise := (&xkd.ProbeResult{Test: tested}).Gain(xkd.ProbeRow{Trained: a, Untrained: b})
 	return Difference{by, noise}
+}
+
+// ChanceOf is what a column has by chance.
+func (t *Table) ChanceOf(c Column) float64 {
+	if c.Classifier == Retrieval {
+		return min(1, retrieved/float64(t.Searched))
+	}
+	return t.Chance
 }
 
 // Row is the line of a name, the zero value where there is none.

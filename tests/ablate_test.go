@@ -67,7 +67,7 @@ func TestCLIAblate(t *testing.T) {
 	require.Len(t, table.Rows, 3)
 	require.Equal(t, "fast", table.Rows[2].Name)
 	require.Equal(t, []int{0, 1}, table.Rows[2].Seeds)
-	require.Len(t, table.Rows[2].Cells, 12) // student and teacher, by video, audio and both, by k-NN and SVM
+	require.Len(t, table.Rows[2].Cells, 16) // student and teacher, by video, audio and both, by k-NN and SVM, and retrieval both ways
 	require.Len(t, table.Rows[2].Cells[0].Values, 2)
 	require.Len(t, table.Orders, len(table.Columns))
 	for _, name := range []string{"table.txt", "table.md", "table.json", "table.png"} {

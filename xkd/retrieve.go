@@ -19,6 +19,8 @@ type RetrieveOptions struct {
 	Role  Role
 	Clips int // at most; 0 means 768
 	Batch int // clips at a time on the device; 0 means 16
+	// TrainedOnly leaves the untrained networks out.
+	TrainedOnly bool
 	// Progress is called as clips are read.
 	Progress func(done, of int)
 }
@@ -62,7 +64,11 @@ func Retrieve(ctx context.Context, dev graph.Device, src media.Source, l *Loaded
 	if opt.Batch <= 0 {
 		opt.Batch = 16
 	}
-	const networks, kinds = 2, 2 // trained and untrained; heads and pooled
+	const kinds = 2 // heads and pooled
+	networks := []string{"trained", "untrained"}
+	if opt.TrainedOnly {
+		networks = networks[:1]
+	}
 	var encoders [2]*Encoder
 	for m := range encoders {
 		en, err := newEncoder(l.Config, Modality(m), dev, EncoderOptions{Role: opt.Role, Batch: opt.Batch, heads: true}, l)
@@ -72,7 +78,7 @@ func Retrieve(ctx context.Context, dev graph.Device, src media.Source, l *Loaded
 		defer en.Close()
 		encoders[m] = en
 	}
-	var rows [2][networks][kinds][]float32
+	var rows [2][2][kinds][]float32 // by modality and network
 	r := &Retrieval{}
 	n, chunk := min(src.Len(), opt.Clips), chunk(l.Config)
 	for at := 0; at < n; at += chunk {
@@ -117,7 +123,7 @@ func Retrieve(ctx context.Context, dev graph.Device, src media.Source, l *Loaded
 	if r.Clips < 2 {
 		return nil, fmt.Errorf("%w: %d can be read: give two or more", ErrTooFewClips, r.Clips)
 	}
-	for net, network := range []string{"trained", "untrained"} {
+	for net, network := range networks {
 		for k, kind := range []string{"heads", "pooled"} {
 			video, audio := centredUnit(rows[Video][net][k], r.Clips), centredUnit(rows[Audio][net][k], r.Clips)
 			for _, d := range []struct {

@@ -20,6 +20,9 @@ type ablateReport struct {
 func printAblation(w io.Writer, t *ablate.Table, write func(*table, io.Writer) error) error {
 	fmt.Fprintf(w, "%d steps on %s. Accuracy in %%, mean and deviation over seeds; %d clips to fit, %d to test, %d splits; chance %.1f.\n",
 		t.Steps, clean(t.Device), t.Fit, t.Tested, t.Judged.Splits, 100*t.Chance)
+	if t.Searched > 0 {
+		fmt.Fprintf(w, "Retrieval: of how many clips the other modality is among the 10 most like it of %d; chance %.1f.\n", t.Searched, 100*t.ChanceOf(ablate.Column{Classifier: ablate.Retrieval}))
+	}
 	fmt.Fprintf(w, "↑ and ↓ differ from untrained networks by more than the noise, two standard errors.\n")
 	for _, network := range networksOf(t) {
 		fmt.Fprintf(w, "\n%s networks:\n\n", network)
@@ -134,7 +137,7 @@ func othersText(t *ablate.Table, o ablate.Order) string {
 func ablationPicture(t *ablate.Table) draw.Dots {
 	d := draw.Dots{
 		Title: "What the parts of the loss are worth",
-		Note: fmt.Sprintf("%d steps; frozen features judged on %d labelled clips; a dot is a seed, a line the deviation about the mean; dashed: chance",
+		Note: fmt.Sprintf("%d steps; frozen features judged on %d clips; a dot is a seed, a line the deviation about the mean; dashed: chance",
 			t.Steps, t.Fit+t.Tested),
 		Kinds: networksOf(t),
 	}
@@ -148,7 +151,7 @@ func ablationPicture(t *ablate.Table) draw.Dots {
 		if !there {
 			i = len(d.Panels)
 			at[title] = i
-			d.Panels = append(d.Panels, draw.DotPanel{Title: strings.ToUpper(title[:1]) + title[1:], Line: 100 * t.Chance, Values: make([][][]float64, len(d.Kinds))})
+			d.Panels = append(d.Panels, draw.DotPanel{Title: strings.ToUpper(title[:1]) + title[1:], Line: 100 * t.ChanceOf(c), Values: make([][][]float64, len(d.Kinds))})
 			for kind := range d.Panels[i].Values {
 				d.Panels[i].Values[kind] = make([][]float64, len(t.Rows))
 			}
