@@ -111,8 +111,8 @@ func TestAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, tuner.Begin(l, xkd.Student))
 		require.NoError(t, tuner.Close())
-		_, err = xkd.Retrieve(context.Background(), cpu.Device{}, src, l, xkd.RetrieveOptions{Clips: 8, Batch: 4})
-		require.Error(t, err)
+		_, err = xkd.Retrieve(context.Background(), cpu.Device{}, src.Source, l, xkd.RetrieveOptions{Clips: 8, Batch: 4})
+		require.ErrorIs(t, err, xkd.ErrNoEncoder)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"goxkd/graph"
 	"goxkd/media"
@@ -57,8 +56,8 @@ func OpenEncoder(path string, m Modality, dev graph.Device, opt EncoderOptions) 
 // not allocated.
 func newEncoder(c Config, m Modality, dev graph.Device, opt EncoderOptions, checkpoints ...*Loaded) (*Encoder, error) {
 	for _, l := range checkpoints {
-		if !l.Has(m, opt.Role) {
-			return nil, fmt.Errorf("%s: %w: it holds no encoder of the %v %v, but of %s", l.Path, ErrNoEncoder, m, opt.Role, strings.Join(l.Encoders(), ", "))
+		if err := l.lacks(m, opt.Role); err != nil {
+			return nil, err
 		}
 	}
 	f, err := BuildFeatures(c, m, opt.Role, opt.Batch, FeatureOptions{Tokens: opt.Tokens, Head: opt.heads})

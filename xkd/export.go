@@ -58,8 +58,8 @@ func Export(l *Loaded, path string, opt ExportOptions) error {
 		return err
 	}
 	c, m := l.Config, opt.Modality
-	if !l.Has(m, opt.Role) {
-		return fmt.Errorf("%s: %w: it holds no encoder of the %v %v, but of %s", l.Path, ErrNoEncoder, m, opt.Role, strings.Join(l.Encoders(), ", "))
+	if err := l.lacks(m, opt.Role); err != nil {
+		return err
 	}
 	f, err := BuildFeatures(c, m, opt.Role, 1, FeatureOptions{})
 	if err != nil {

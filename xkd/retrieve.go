@@ -58,6 +58,11 @@ func Retrieve(ctx context.Context, dev graph.Device, src media.Source, l *Loaded
 	if video, audio := media.Modalities(src); !video || !audio {
 		return nil, media.LackError{Video: !video, Audio: !audio}
 	}
+	for _, m := range []Modality{Video, Audio} {
+		if err := l.lacks(m, opt.Role); err != nil {
+			return nil, err
+		}
+	}
 	if opt.Clips <= 0 {
 		opt.Clips = 768
 	}

@@ -343,8 +343,8 @@ func (c Config) TuneFrom(m Modality, classes int) Config {
 // Begin takes the encoder's first weights from a file; the head's are drawn.
 func (t *Trainer) Begin(l *Loaded, r Role) error {
 	m := t.Config.Tune.modality()
-	if !l.Has(m, r) {
-		return fmt.Errorf("%s: %w: it holds no encoder of the %v %v, but of %s", l.Path, ErrNoEncoder, m, r, strings.Join(l.Encoders(), ", "))
+	if err := l.lacks(m, r); err != nil {
+		return err
 	}
 	theirs := layers.Params{}
 	from := newBackbone(l.Config, &theirs, m, r)

@@ -347,6 +347,14 @@ func (l *Loaded) Has(m Modality, r Role) bool {
 	return slices.Contains(l.Config.modalities(), m)
 }
 
+// lacks is an ErrNoEncoder where the file has no such encoder.
+func (l *Loaded) lacks(m Modality, r Role) error {
+	if l.Has(m, r) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: it holds no encoder of the %v %v, but of %s", l.Path, ErrNoEncoder, m, r, strings.Join(l.Encoders(), ", "))
+}
+
 // Released tells that the file is no checkpoint of a run of this program.
 func (l *Loaded) Released() bool { return l.keys != nil }
 
