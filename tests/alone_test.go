@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,6 +40,14 @@ func alone(t *testing.T, m xkd.Modality, steps int) xkd.Config {
 	c, err := smallConfig(t, xkd.XKD, steps).With("", xkd.AloneSettings(m.String())...)
 	require.NoError(t, err)
 	return c
+}
+
+// read is a file's contents.
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return data
 }
 
 // One modality is trained on clips that have no other: its loss falls, the bytes are the same whether the run was stopped or
@@ -77,16 +86,18 @@ func TestAlone(t *testing.T) {
 		train(parts, false, 5)
 		train(parts, true, 0)
 		path := filepath.Join(whole, xkd.CheckpointFile)
-		a, err := os.ReadFile(path)
-		require.NoError(t, err)
-		b, err := os.ReadFile(filepath.Join(parts, xkd.CheckpointFile))
-		require.NoError(t, err)
-		require.Equal(t, a, b, "%v", m)
+		require.Equal(t, read(t, path), read(t, filepath.Join(parts, xkd.CheckpointFile)), "%v", m)
 		metrics, err := xkd.LoadMetrics(filepath.Join(parts, xkd.MetricsFile))
 		require.NoError(t, err)
 		losses := metrics.Losses["loss"]
 		require.Len(t, losses, 12)
 		require.Less(t, losses[11], 0.95*losses[0])
+		line, _, _ := strings.Cut(string(read(t, filepath.Join(parts, xkd.MetricsFile))), "\n")
+		first, err := xkd.ParseMetric([]byte(line))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, first.Values["rank_"+m.String()], 1.0)
+		require.NotContains(t, first.Values, "rank_"+(1-m).String())
+		require.NotContains(t, first.Values, "entropy_"+m.String())
 
 		l, err := xkd.LoadCheckpoint(path)
 		require.NoError(t, err)

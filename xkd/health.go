@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Health tells whether networks still tell clips apart (docs/health.md). Figures are of one batch, by modality.
+// Health tells whether networks still tell clips apart (docs/health.md). Figures are of one batch, by modality; those of networks
+// that are not trained are no numbers, and where one modality is trained alone so are those of its teacher.
 type Health struct {
 	Entropy     [2]float64 // of a teacher's output as the students are taught it, in nats, mean over clips: 0 to ln(dim)
 	Information [2]float64 // entropy of the mean output less the mean entropy, in nats: 0 (all clips alike) to ln(clips)
@@ -26,7 +27,9 @@ func (h Health) series(into map[string]float64) {
 			"entropy": h.Entropy[m], "information": h.Information[m], "centre": h.Centre[m], "centre_drift": h.Drift[m],
 			"deviation": h.Deviation[m], "rank": h.Rank[m],
 		} {
-			into[name+"_"+m.String()] = v
+			if !math.IsNaN(v) {
+				into[name+"_"+m.String()] = v
+			}
 		}
 	}
 }
@@ -34,9 +37,12 @@ func (h Health) series(into map[string]float64) {
 // rankRows bounds the clips that an effective rank is computed of: the work grows with their cube.
 const rankRows = 128
 
-// centres reads the teachers' centres.
+// centres reads the teachers' centres, where there are any.
 func (t *Trainer) centres() (out [2][]float32, err error) {
 	for m, n := range t.Step.Centres {
+		if n == nil {
+			continue
+		}
 		out[m] = make([]float32, n.Shape.Size())
 		if err := t.exec.Read(n, out[m]); err != nil {
 			return out, err
@@ -53,7 +59,20 @@ func (t *Trainer) health(before [2][]float32, s Schedule) (h Health, err error) 
 		return h, err
 	}
 	for m := range before {
+		for _, v := range []*float64{&h.Entropy[m], &h.Information[m], &h.Centre[m], &h.Drift[m], &h.Deviation[m], &h.Rank[m]} {
+			*v = math.NaN()
+		}
+		if pooled := t.Step.Pooled[m]; pooled != nil {
+			features := make([]float32, pooled.Shape.Size())
+			if err := t.exec.Read(pooled, features); err != nil {
+				return h, err
+			}
+			h.Deviation[m], h.Rank[m] = spread(features, pooled.Shape[1])
+		}
 		k := len(before[m])
+		if k == 0 {
+			continue
+		}
 		out := make([]float32, t.Step.Outputs[Teacher][m].Shape.Size())
 		if err := t.exec.Read(t.Step.Outputs[Teacher][m], out); err != nil {
 			return h, err
@@ -62,11 +81,6 @@ func (t *Trainer) health(before [2][]float32, s Schedule) (h Health, err error) 
 		was, is := wideOf(before[m]), wideOf(after[m])
 		h.Centre[m] = floats.Norm(is, 2) / math.Sqrt(float64(k))
 		h.Drift[m] = floats.Distance(is, was, 2) / max(floats.Norm(is, 2), 1e-12)
-		features := make([]float32, t.Step.Pooled[m].Shape.Size())
-		if err := t.exec.Read(t.Step.Pooled[m], features); err != nil {
-			return h, err
-		}
-		h.Deviation[m], h.Rank[m] = spread(features, t.Step.Pooled[m].Shape[1])
 	}
 	return h, nil
 }
@@ -211,11 +225,14 @@ func (p *physician) check(t *Trainer, centres [2][]float32, s Schedule, losses L
 		return err
 	}
 	h.series(values)
-	for m, name := range []string{"vt2as_kd_loss", "at2vs_kd_loss"} { // what is left of the loss: how far the student is from its teacher
-		values["divergence_"+Modality(m).String()] = float64(losses[slices.Index(LossNames, name)]) - h.Entropy[m]
+	kd := math.NaN()
+	if t.Step.Centres[Video] != nil {
+		for m, name := range []string{"vt2as_kd_loss", "at2vs_kd_loss"} { // what is left of the loss: how far the student is from its teacher
+			values["divergence_"+Modality(m).String()] = float64(losses[slices.Index(LossNames, name)]) - h.Entropy[m]
+		}
+		kd = float64(losses[slices.Index(LossNames, "cmkd_loss")])
 	}
-	kd := losses[slices.Index(LossNames, "cmkd_loss")]
-	for _, text := range p.look(h, float64(kd), t.Config.Model.Head.Out, t.Config.Train.Batch, t.done, t.Config.Train.Steps) {
+	for _, text := range p.look(h, kd, t.Config.Model.Head.Out, t.Config.Train.Batch, t.done, t.Config.Train.Steps) {
 		if warn != nil {
 			warn(text)
 		}

@@ -238,7 +238,7 @@ func (t *Trainer) loop(ctx context.Context, loader *views.Loader, watch *observe
 			return nil, errors.Join(err, keep.save(t))
 		}
 		schedule := t.Config.At(t.done)
-		look := opt.HealthEvery > 0 && t.Step.Centres[Video] != nil && (t.done == 0 || (t.done+1)%opt.HealthEvery == 0)
+		look := opt.HealthEvery > 0 && !t.Config.tunes() && (t.done == 0 || (t.done+1)%opt.HealthEvery == 0)
 		var centres [2][]float32
 		if look {
 			if centres, err = t.centres(); err != nil {

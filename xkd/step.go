@@ -143,10 +143,11 @@ func BuildStep(c Config, opt StepOptions) (*Step, error) {
 	s.Graph = g
 	g.Keep(s.Losses)
 	g.Keep(s.norms)
-	for m := range s.Outputs[Teacher] { // small, and what Health is computed of
-		if s.Outputs[Teacher][m] != nil {
-			g.Keep(s.Pooled[m])
-			g.Keep(s.Outputs[Teacher][m])
+	for m := range s.Pooled { // small, and what Health is computed of
+		for _, n := range []*graph.Node{s.Pooled[m], s.Outputs[Teacher][m]} {
+			if n != nil {
+				g.Keep(n)
+			}
 		}
 	}
 	if opt.Keep {
