@@ -327,10 +327,15 @@ func (c Config) TuneFrom(m Modality, classes int) Config {
 		t.LayerDecay = 0.65
 		c.Optimizer.WeightDecay = 0.005
 		canvas := a.Global.Augment
+		share := func(n, of, recipe int) int { return max(1, n*of/recipe) } // the recipe's masks, of the same share of smaller log-mels
 		a.Global.Augment = views.AudioAug{
 			Gain: 0.2, ResizeCrop: true, CanvasFreq: 1, CanvasTime: 1.5, FreqScale: [2]float64{0.6, 1.5}, TimeScale: [2]float64{0.6, 1.5},
-			StartStep:   canvas.StartStep,
-			SpecAugment: views.SpecAugment{TimeWarp: min(20, (a.Global.Frames-3)/2), FreqMasks: 2, FreqMaskWidth: min(10, a.Mels/4), TimeMasks: 2, TimeMaskWidth: min(20, a.Global.Frames/4)},
+			StartStep: canvas.StartStep,
+			SpecAugment: views.SpecAugment{
+				TimeWarp:  min(share(20, a.Global.Frames, 448), (a.Global.Frames-3)/2),
+				FreqMasks: 2, FreqMaskWidth: min(share(10, a.Mels, 80), a.Mels),
+				TimeMasks: 2, TimeMaskWidth: min(share(20, a.Global.Frames, 448), a.Global.Frames),
+			},
 		}
 	}
 	c.Schedule = Courses{LR: Course{WarmUp: 0.1}, WeightDecay: Course{Start: 1, Final: 1}}

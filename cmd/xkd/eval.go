@@ -159,7 +159,11 @@ func eval(cmd *cobra.Command, f *tuneFlags, p xkd.Protocol, from, root string, o
 	if !out.Whole {
 		part = ", on a part of it: the figures are not to be compared"
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s, %s: %.1f ± %.1f %%; the paper has %.1f %%%s\n", p.Title, count(len(out.Folds), "fold"), out.Mean, out.Std, p.Paper, part)
+	spread := ""
+	if len(out.Folds) > 1 {
+		spread = fmt.Sprintf(" ± %.1f", out.Std)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s, %s: %.1f%s %%; the paper has %.1f %%%s\n", p.Title, count(len(out.Folds), "fold"), out.Mean, spread, p.Paper, part)
 	return err
 }
 
