@@ -145,6 +145,7 @@ func FuzzSplitLists(f *testing.F) {
 	f.Add("a.avi 1 \nb.avi 0\n")
 	f.Add("filename,fold,target,category\na,1,2,b\n")
 	f.Add("1 Archery\n/ 1\n 2\n")
+	f.Add("fname,labels,mids,split\n1,\"a,b,a\",/m,val\n2,,,\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		numbers, err := parseClassInd(strings.NewReader(text), "list")
 		checkListed(t, nil, err)
@@ -154,7 +155,21 @@ func FuzzSplitLists(f *testing.F) {
 		checkListed(t, clips, err)
 		clips, err = parseESC(strings.NewReader(text), "list", 1)
 		checkListed(t, clips, err)
+		clips, err = parseFSD(strings.NewReader(text), "list", vocabularyOf(numbers))
+		checkListed(t, clips, err)
 	})
+}
+
+// vocabularyOf are the names of a class index as a vocabulary.
+func vocabularyOf(numbers map[string]int) map[string]bool {
+	if len(numbers) == 0 {
+		return nil
+	}
+	known := map[string]bool{}
+	for name := range numbers {
+		known[name] = true
+	}
+	return known
 }
 
 func checkListed(t *testing.T, clips []listed, err error) {
