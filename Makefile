@@ -128,7 +128,7 @@ fuzz: setup ## each parser with inputs at random, for a minute each
 	done
 
 torture: setup ## long runs of faults: kills at random moments, odd files, hostile and damaged checkpoints, memory over epochs
-	XKD_TESTS=all go test -count=1 -timeout 120m -v -run '$(TORTURE)' ./tests ./media/views
+	XKD_TESTS=all go test -count=1 -timeout 240m -v -run '$(TORTURE)' ./tests ./media/views
 
 static: export XKD_HEADERS = 1
 static: setup ## compile every kernel for six GPUs of AMD and Intel, without one, and hold it to budgets
