@@ -113,7 +113,7 @@ test-quick: ## an answer in seconds: what needs neither a GPU nor files, without
 
 # The package that takes longest is named first, so that the others run beside it.
 test: setup lint ## all checks and tests, as continuous integration runs them
-	go test -timeout 12m ./tests ./...
+	go test -timeout 14m ./tests ./...
 
 test-all: export XKD_BROWSER = 1
 test-all: setup lint ## these and the long ones: all kernels for all classes of adapters, in Chromium too, by the compilers of other GPUs, under validation; fuzzing

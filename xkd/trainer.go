@@ -112,6 +112,9 @@ func (t *Trainer) TrainAhead(ctx context.Context, batches, following []*views.Ba
 	if err := t.checkNorms(s.norms); err != nil {
 		return s.mean, err
 	}
+	if err := t.checkLoss(s.mean[0]); err != nil {
+		return s.mean, err
+	}
 	t.norms = s.norms
 	t.done++
 	return s.mean, nil
@@ -155,7 +158,7 @@ func (t *Trainer) start(ctx context.Context, s *underway, i int) (err error) {
 	return err
 }
 
-// update has the device go through the rest of the micro-batches, sees that all losses are sound, and has it start on the update.
+// update has the device go through the rest of the micro-batches, sees that all losses are finite, and has it start on the update.
 func (t *Trainer) update(ctx context.Context, s *underway) error {
 	n := t.MicroBatches()
 	for i := range n {
@@ -175,9 +178,6 @@ func (t *Trainer) update(ctx context.Context, s *underway) error {
 		for k, v := range losses {
 			s.mean[k] += v / float32(n)
 		}
-	}
-	if err := t.checkLoss(s.mean[0]); err != nil {
-		return err
 	}
 	if err := graph.StartOn(ctx, t.exec, StageUpdate); err != nil {
 		return err
