@@ -176,6 +176,9 @@ func (d *Device) release() {
 	}
 	d.back.release()
 	for _, a := range d.asks {
+		if a.used { // nobody took it, and the library may still write to its mapping
+			_ = d.await(a.mapping)
+		}
 		a.release()
 	}
 	d.up.release()

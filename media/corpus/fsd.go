@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"goxkd/internal/files"
 	"goxkd/media"
 )
 
@@ -44,9 +43,9 @@ func readFSD(file string, _ media.FolderOptions) ([]listed, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := openText(file)
+	f, err := openList(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
+		return nil, nil, err
 	}
 	defer f.Close()
 	clips, err := parseFSD(f, file, vocabulary)
@@ -65,62 +64,50 @@ func parseFSD(r io.Reader, file string, vocabulary map[string]bool) ([]listed, e
 		return nil, lineError(file, 1, "the columns are %s: there must be fname, labels and, in %s, split", strings.Join(header, ", "), fsdDev)
 	}
 	var clips []listed
-	for {
-		row, err := rows.Read()
-		if err == io.EOF {
-			return clips, nil
-		}
-		if err != nil {
-			return nil, csvError(file, err)
-		}
-		line, _ := rows.FieldPos(0)
+	err = eachRow(rows, file, func(line int, row []string) error {
 		use := "test"
 		if split >= 0 {
 			use = strings.TrimSpace(row[split])
 		}
 		if strings.TrimSpace(row[name]) == "" {
-			return nil, lineError(file, line, "there is no name")
+			return lineError(file, line, "there is no name")
 		}
 		clip, err := newListed("FSD50K."+folder+"_audio/"+strings.TrimSuffix(strings.TrimSpace(row[name]), ".wav")+".wav", "", use, "", "", line)
 		if err != nil {
-			return nil, lineError(file, line, "%w", err)
+			return lineError(file, line, "%w", err)
 		}
 		for label := range strings.SplitSeq(row[labels], ",") {
 			if label = strings.TrimSpace(label); label == "" || slices.Contains(clip.labels, label) {
 				continue
 			}
 			if vocabulary != nil && !vocabulary[label] {
-				return nil, lineError(file, line, "label %q is not in %s", label, fsdVocabulary)
+				return lineError(file, line, "label %q is not in %s", label, fsdVocabulary)
 			}
 			clip.labels = append(clip.labels, label)
 		}
 		clips = append(clips, clip)
-	}
+		return nil
+	})
+	return clips, err
 }
 
 // readVocabulary reads "0,Accelerating_and_revving_and_vroom,/m/07q2z82" a line; without the file the result is nil.
 func readVocabulary(file string) (map[string]bool, error) {
-	f, err := openText(file)
+	f, err := openList(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
+		return nil, err
 	}
 	defer f.Close()
 	known := map[string]bool{}
-	rows := csv.NewReader(&lineBound{r: textOf(f)})
-	for {
-		row, err := rows.Read()
-		if err == io.EOF {
-			return known, nil
-		}
-		if err != nil {
-			return nil, csvError(file, err)
-		}
-		if line, _ := rows.FieldPos(0); len(row) < 2 {
-			return nil, lineError(file, line, "it must be a number, a label and more")
+	err = eachRow(csv.NewReader(&lineBound{r: textOf(f)}), file, func(line int, row []string) error {
+		if len(row) < 2 {
+			return lineError(file, line, "it must be a number, a label and more")
 		}
 		known[strings.TrimSpace(row[1])] = true
-	}
+		return nil
+	})
+	return known, err
 }

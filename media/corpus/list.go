@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 
-	"goxkd/internal/files"
 	"goxkd/media"
 	"goxkd/media/ffmpeg"
 )
@@ -74,9 +73,9 @@ func eachLine(r io.Reader, path string, do func(line int, text string) error) er
 
 // readList reads a manifest or a plain list, whichever the file is.
 func readList(path string, opt media.FolderOptions) ([]listed, []string, error) {
-	f, err := openText(path)
+	f, err := openList(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", path, files.Cause(err))
+		return nil, nil, err
 	}
 	defer f.Close()
 	clips, err := parseList(f, path, opt)
@@ -171,15 +170,7 @@ func parseTable(r io.Reader, path string, comma rune, opt media.FolderOptions) (
 		return nil, lineError(path, 1, "%w", err)
 	}
 	var clips []listed
-	for {
-		row, err := rows.Read()
-		if err == io.EOF {
-			return clips, nil
-		}
-		if err != nil {
-			return nil, csvError(path, err)
-		}
-		line, _ := rows.FieldPos(0)
+	err = eachRow(rows, path, func(line int, row []string) error {
 		get := func(at int) string {
 			if at < 0 {
 				return ""
@@ -188,9 +179,28 @@ func parseTable(r io.Reader, path string, comma rune, opt media.FolderOptions) (
 		}
 		clip, err := newListed(get(c.path), get(c.label), get(c.split), get(c.start), get(c.end), line)
 		if err != nil {
-			return nil, lineError(path, line, "%w", err)
+			return lineError(path, line, "%w", err)
 		}
 		clips = append(clips, clip)
+		return nil
+	})
+	return clips, err
+}
+
+// eachRow calls do with the rows that are left.
+func eachRow(rows *csv.Reader, path string, do func(line int, row []string) error) error {
+	for {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return csvError(path, err)
+		}
+		line, _ := rows.FieldPos(0)
+		if err := do(line, row); err != nil {
+			return err
+		}
 	}
 }
 

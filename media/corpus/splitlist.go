@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"goxkd/internal/files"
 	"goxkd/media"
 )
 
@@ -26,9 +25,9 @@ func readUCF(file string, _ media.FolderOptions) ([]listed, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := openText(file)
+	f, err := openList(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
+		return nil, nil, err
 	}
 	defer f.Close()
 	clips, err := parseUCF(f, file, split, numbers)
@@ -65,12 +64,12 @@ func parseUCF(r io.Reader, file, split string, numbers map[string]int) ([]listed
 
 // readClassInd reads "1 ApplyEyeMakeup" per line; without the file the result is nil.
 func readClassInd(file string) (map[string]int, error) {
-	f, err := openText(file)
+	f, err := openList(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
+		return nil, err
 	}
 	defer f.Close()
 	return parseClassInd(f, file)
@@ -97,9 +96,9 @@ func parseClassInd(r io.Reader, file string) (map[string]int, error) {
 // in the list's name, and the name of the folder of its files.
 func readHMDB(file string, _ media.FolderOptions) ([]listed, []string, error) {
 	class := hmdbList.FindStringSubmatch(filepath.Base(file))[1]
-	f, err := openText(file)
+	f, err := openList(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
+		return nil, nil, err
 	}
 	defer f.Close()
 	clips, err := parseHMDB(f, file, class)
@@ -133,9 +132,9 @@ func parseHMDB(r io.Reader, file, class string) ([]listed, error) {
 
 // readESC reads ESC-50's meta/esc50.csv: the clips of opt.Fold are test, those of the other folds train.
 func readESC(file string, opt media.FolderOptions) ([]listed, []string, error) {
-	f, err := openText(file)
+	f, err := openList(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", file, files.Cause(err))
+		return nil, nil, err
 	}
 	defer f.Close()
 	clips, err := parseESC(f, file, opt.Fold)
@@ -156,18 +155,10 @@ func parseESC(r io.Reader, file string, fold int) ([]listed, error) {
 	}
 	var clips []listed
 	found := false
-	for {
-		row, err := rows.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, csvError(file, err)
-		}
-		line, _ := rows.FieldPos(0)
+	err = eachRow(rows, file, func(line int, row []string) error {
 		n, err := strconv.Atoi(row[at["fold"]])
 		if err != nil {
-			return nil, lineError(file, line, "fold %q is no number", row[at["fold"]])
+			return lineError(file, line, "fold %q is no number", row[at["fold"]])
 		}
 		split := "train"
 		if n == fold {
@@ -175,9 +166,13 @@ func parseESC(r io.Reader, file string, fold int) ([]listed, error) {
 		}
 		clip, err := newListed(row[at["filename"]], row[at["category"]], split, "", "", line)
 		if err != nil {
-			return nil, lineError(file, line, "%w", err)
+			return lineError(file, line, "%w", err)
 		}
 		clips = append(clips, clip)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(clips) > 0 && !found {
 		return nil, fmt.Errorf("list %s: it has no fold %d: ask for one that is there", file, fold)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -34,6 +35,15 @@ func openText(path string) (io.ReadCloser, error) {
 		io.Reader
 		io.Closer
 	}{io.LimitReader(f, maxListBytes), f}, nil
+}
+
+// openList is openText whose error names the list.
+func openList(path string) (io.ReadCloser, error) {
+	f, err := openText(path)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", path, files.Cause(err))
+	}
+	return f, nil
 }
 
 // textOf reads a list as UTF-8 without a byte order mark: Windows tools write UTF-16 too.
